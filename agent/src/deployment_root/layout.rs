@@ -1,0 +1,172 @@
+//! Where things are. No I/O: only names. Paths stay as configured, because AWS's agents compare
+//! them as text.
+
+use std::path::{Path, PathBuf};
+
+use crate::deployment::{DeploymentGroupId, DeploymentId};
+
+/// `root_dir` of the configuration: default `/opt/codedeploy-agent/deployment-root`.
+#[derive(Debug, Clone)]
+pub struct DeploymentRoot {
+    path: PathBuf,
+}
+
+impl DeploymentRoot {
+    /// The layout below `path`.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory that holds a group's deployments; retention counts its entries.
+    #[must_use]
+    pub fn group(&self, group: &DeploymentGroupId) -> PathBuf {
+        self.path.join(group)
+    }
+
+    /// One deployment's directory.
+    #[must_use]
+    pub fn deployment(
+        &self,
+        group: &DeploymentGroupId,
+        deployment: &DeploymentId,
+    ) -> DeploymentDirectory {
+        DeploymentDirectory {
+            path: self.group(group).join(deployment),
+        }
+    }
+
+    /// `deployment-instructions`.
+    #[must_use]
+    pub fn instructions_directory(&self) -> PathBuf {
+        self.path.join("deployment-instructions")
+    }
+
+    /// The records of a group's Installs.
+    #[must_use]
+    pub fn instructions(&self, group: &DeploymentGroupId) -> InstructionFiles {
+        InstructionFiles {
+            directory: self.instructions_directory(),
+            group: group.clone(),
+        }
+    }
+
+    /// `deployment-logs`.
+    #[must_use]
+    pub fn logs_directory(&self) -> PathBuf {
+        self.path.join("deployment-logs")
+    }
+
+    /// The log of all deployments' hook output.
+    #[must_use]
+    pub fn deployments_log(&self, program_name: &str) -> PathBuf {
+        self.logs_directory()
+            .join(format!("{program_name}-deployments.log"))
+    }
+}
+
+/// `<root>/<group id>/<deployment id>`.
+#[derive(Debug, Clone)]
+pub struct DeploymentDirectory {
+    path: PathBuf,
+}
+
+impl DeploymentDirectory {
+    /// A deployment directory found through a pointer file.
+    #[must_use]
+    pub fn from_pointer(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The download; named `bundle.tar` whatever its type.
+    #[must_use]
+    pub fn bundle(&self) -> PathBuf {
+        self.path.join("bundle.tar")
+    }
+
+    /// The unpacked revision.
+    #[must_use]
+    pub fn archive(&self) -> PathBuf {
+        self.path.join("deployment-archive")
+    }
+
+    /// What becomes [`Self::archive`] when unpacking is complete.
+    #[must_use]
+    pub fn partial_archive(&self) -> PathBuf {
+        self.path.join("deployment-archive.partial")
+    }
+
+    /// `logs/scripts.log`: the output of this deployment's hooks.
+    #[must_use]
+    pub fn scripts_log(&self) -> PathBuf {
+        self.path.join("logs").join("scripts.log")
+    }
+
+    /// Requests and outcomes of hook scripts, one directory a run (ours; AWS's agents ignore it).
+    #[must_use]
+    pub fn hook_runs(&self) -> PathBuf {
+        self.path.join("hook-runs")
+    }
+}
+
+/// The files in `deployment-instructions` that belong to one group.
+#[derive(Debug, Clone)]
+pub struct InstructionFiles {
+    directory: PathBuf,
+    group: DeploymentGroupId,
+}
+
+impl InstructionFiles {
+    fn named(&self, suffix: &str) -> PathBuf {
+        self.directory.join(format!("{}{suffix}", self.group))
+    }
+
+    /// `<group>-install.json`: what the last Install did.
+    #[must_use]
+    pub fn install(&self) -> PathBuf {
+        self.named("-install.json")
+    }
+
+    /// `<group>-cleanup`: what the next Install removes.
+    #[must_use]
+    pub fn cleanup(&self) -> PathBuf {
+        self.named("-cleanup")
+    }
+
+    /// `<group>-cleanup.exact`: ours; the same with each path ended by a NUL, for names that one
+    /// line a path cannot hold.
+    #[must_use]
+    pub fn exact_cleanup(&self) -> PathBuf {
+        self.named("-cleanup.exact")
+    }
+
+    /// `<group>_last_successful_install`: path of the deployment directory, no newline.
+    #[must_use]
+    pub fn last_successful(&self) -> PathBuf {
+        self.named("_last_successful_install")
+    }
+
+    /// `<group>_most_recent_install`: path of the deployment directory, no newline.
+    #[must_use]
+    pub fn most_recent(&self) -> PathBuf {
+        self.named("_most_recent_install")
+    }
+
+    /// The lock that two deployments of one group on one root directory contend for.
+    #[must_use]
+    pub fn lock(&self) -> PathBuf {
+        self.directory.join(format!(".{}.lock", self.group))
+    }
+}

@@ -1,0 +1,10 @@
+//! Small file primitives that several modules need: whole-file replacement, locks between
+//! processes, and copying of file contents.
+
+mod atomic;
+mod copy;
+mod lock;
+
+pub use atomic::write_atomically;
+pub use copy::copy_contents;
+pub use lock::{Lock, LockError};

@@ -1,0 +1,1 @@
+//! Runs one lifecycle hook script: knows no deployments, network or YAML.

@@ -1,0 +1,3 @@
+//! The `hooks-runner` program.
+
+fn main() {}
