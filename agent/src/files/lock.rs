@@ -29,24 +29,32 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Waits for the lock at `path` (created, 0600, when absent). `waiting` is called once, before
-    /// waiting, when somebody else holds it.
+    /// Takes the lock at `path` (created, 0600, when absent) if nobody holds it.
     ///
     /// # Errors
     /// When the file cannot be opened or locked.
-    pub fn acquire(path: &Path, waiting: impl FnOnce()) -> Result<Self, LockError> {
+    pub fn try_acquire(path: &Path) -> Result<Option<Self>, LockError> {
         let failed = |source: io::Error| LockError::Io {
             path: path.to_owned(),
             source,
         };
-        let file = open(path).map_err(failed)?;
-        let file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(held) => return Ok(Self { _held: held }),
-            Err((file, Errno::EWOULDBLOCK)) => file,
-            Err((_, error)) => return Err(failed(error.into())),
+        match Flock::lock(open(path).map_err(failed)?, FlockArg::LockExclusiveNonblock) {
+            Ok(held) => Ok(Some(Self { _held: held })),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, error)) => Err(failed(error.into())),
+        }
+    }
+
+    /// Waits for the lock at `path` (created, 0600, when absent).
+    ///
+    /// # Errors
+    /// When the file cannot be opened or locked.
+    pub fn acquire(path: &Path) -> Result<Self, LockError> {
+        let failed = |source: io::Error| LockError::Io {
+            path: path.to_owned(),
+            source,
         };
-        waiting();
-        let mut file = file;
+        let mut file = open(path).map_err(failed)?;
         loop {
             match Flock::lock(file, FlockArg::LockExclusive) {
                 Ok(held) => return Ok(Self { _held: held }),
@@ -74,19 +82,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_held_lock_makes_the_next_one_wait() {
+    fn a_held_lock_is_not_to_be_had_until_it_is_dropped() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("lock");
-        let first = Lock::acquire(&path, || panic!("nobody holds it")).unwrap();
-        let (sender, receiver) = std::sync::mpsc::channel();
+        let first = Lock::try_acquire(&path).unwrap().unwrap();
+        assert!(Lock::try_acquire(&path).unwrap().is_none());
         std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let _second = Lock::acquire(&path, || sender.send("waiting").unwrap()).unwrap();
-                sender.send("held").unwrap();
-            });
-            assert_eq!(receiver.recv().unwrap(), "waiting");
+            let second = scope.spawn(|| Lock::acquire(&path).unwrap());
             drop(first);
-            assert_eq!(receiver.recv().unwrap(), "held");
+            drop(second.join().unwrap());
         });
+        assert!(Lock::try_acquire(&path).unwrap().is_some());
     }
 }
