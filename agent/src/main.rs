@@ -1,3 +1,6 @@
-//! The `agent` program.
+//! The `agent` program; also `codedeploy-local` and, alone, `hooks-runner`, by the name that it is
+//! called by.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    agent::cli::main()
+}

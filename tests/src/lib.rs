@@ -1,1 +1,46 @@
-//! What the integration tests share.
+//! What the integration tests share: a host in a temporary directory, bundles written in a few
+//! lines, and the real `agent` run on them with its whole outcome kept.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "test support: a failure here fails the test"
+)]
+
+mod bundle;
+mod deployment;
+mod host;
+mod outcome;
+mod privilege;
+mod processes;
+mod snapshot;
+
+pub use bundle::Bundle;
+pub use deployment::Deployment;
+pub use host::TestHost;
+pub use outcome::{Event, Outcome};
+pub use privilege::running_as_root;
+pub use processes::{eventually, is_alive};
+pub use snapshot::{Entry, Kind, snapshot};
+
+use std::path::PathBuf;
+
+/// The `agent` program that this test run has built.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn agent() -> PathBuf {
+    // target/<profile>/deps/<this test> -> target/<profile>/agent
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    if path.ends_with("deps") {
+        path.pop();
+    }
+    let agent = path.join("agent");
+    assert!(
+        agent.is_file() && path.join("hooks-runner").is_file(),
+        "the programs under test are not built; run `cargo test --workspace`"
+    );
+    agent
+}

@@ -1,0 +1,153 @@
+//! The command line's grammar (contract: host, "Command line").
+
+use std::path::PathBuf;
+use std::str::FromStr as _;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::deployment::{BundleType, FileExistsBehavior};
+
+/// An on-instance host agent compatible with AWS CodeDeploy.
+#[derive(Debug, Parser)]
+#[command(name = "agent", version, arg_required_else_help = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Deploy a bundle on this machine, without the CodeDeploy service.
+    #[command(disable_version_flag = true)]
+    RunBundle(RunBundleArguments),
+}
+
+/// How a run is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people: one line an event, the scripts' output below it.
+    Human,
+    /// For pipelines: one JSON object an event, then a summary.
+    Json,
+}
+
+/// Options of `agent run-bundle`, which are those of v1's `codedeploy-local`.
+#[derive(Debug, Args)]
+pub struct RunBundleArguments {
+    /// The bundle: a directory, a file, s3://BUCKET/KEY[?versionId=V&etag=E],
+    /// <https://github.com/OWNER/REPO> or
+    /// <https://api.github.com/repos/OWNER/REPO/{zipball|tarball}/REF>
+    #[arg(short = 'l', long, value_name = "LOCATION", default_value = ".")]
+    pub bundle_location: String,
+
+    /// The bundle's type; without it, `directory` for a directory, otherwise what the name says
+    #[arg(short = 't', long = "type", value_name = "TYPE", value_parser = bundle_type)]
+    pub bundle_type: Option<BundleType>,
+
+    /// What to do with a file that is in the way: DISALLOW fails, OVERWRITE replaces, RETAIN
+    /// leaves it
+    #[arg(short = 'b', long, value_name = "BEHAVIOR", default_value = "DISALLOW",
+          value_parser = behavior)]
+    pub file_exists_behavior: FileExistsBehavior,
+
+    /// The deployment group's id; a later run with the same id replaces what this one installed
+    #[arg(short = 'g', long, value_name = "ID", default_value = "default-local-deployment-group")]
+    pub deployment_group: String,
+
+    /// The deployment group's name, for scripts
+    #[arg(short = 'd', long, value_name = "NAME", default_value = "LocalFleet")]
+    pub deployment_group_name: String,
+
+    /// The application's name, for scripts; without it, the bundle's location
+    #[arg(short = 'a', long, value_name = "NAME")]
+    pub application_name: Option<String>,
+
+    /// Lifecycle events to run, in order, separated by commas; DownloadBundle and Install are
+    /// put in front when absent
+    #[arg(short = 'e', long, value_name = "EVENTS", value_delimiter = ',')]
+    pub events: Vec<String>,
+
+    /// The agent's configuration file
+    #[arg(short = 'c', long, value_name = "FILE")]
+    pub agent_configuration_file: Option<PathBuf>,
+
+    /// The AppSpec's file name in the bundle
+    #[arg(short = 'A', long, value_name = "NAME", default_value = "appspec.yml")]
+    pub appspec_filename: String,
+
+    /// A token for private GitHub repositories; better given as the environment variable
+    /// GITHUB_TOKEN, since other users of this machine can read command lines
+    #[arg(long, value_name = "TOKEN", env = "GITHUB_TOKEN", hide_env_values = true)]
+    pub github_token: Option<String>,
+
+    /// How to show the run
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub output: Output,
+
+    /// Print the version
+    #[arg(short = 'v', long, action = clap::ArgAction::Version)]
+    pub version: Option<bool>,
+}
+
+fn bundle_type(text: &str) -> Result<BundleType, String> {
+    match text {
+        "tar" => Ok(BundleType::Tar),
+        "tgz" => Ok(BundleType::Tgz),
+        "zip" => Ok(BundleType::Zip),
+        "directory" => Ok(BundleType::Directory),
+        _ => Err("use tar, tgz, zip or directory".to_owned()),
+    }
+}
+
+fn behavior(text: &str) -> Result<FileExistsBehavior, String> {
+    match FileExistsBehavior::from_str(&text.to_ascii_uppercase()) {
+        Ok(FileExistsBehavior::Invalid(_)) | Err(_) => {
+            Err("use DISALLOW, OVERWRITE or RETAIN".to_owned())
+        }
+        Ok(behavior) => Ok(behavior),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    fn parse(arguments: &[&str]) -> RunBundleArguments {
+        let all = ["agent", "run-bundle"].iter().chain(arguments);
+        let Command::RunBundle(arguments) = Arguments::try_parse_from(all).unwrap().command;
+        arguments
+    }
+
+    #[test]
+    fn every_default_of_codedeploy_local_is_there() {
+        let arguments = parse(&[]);
+        assert_eq!(arguments.bundle_location, ".");
+        assert_eq!(arguments.file_exists_behavior, FileExistsBehavior::Disallow);
+        assert_eq!(arguments.deployment_group, "default-local-deployment-group");
+        assert_eq!(arguments.deployment_group_name, "LocalFleet");
+        assert_eq!(arguments.appspec_filename, "appspec.yml");
+        assert!(arguments.events.is_empty());
+    }
+
+    #[test]
+    fn every_short_option_of_codedeploy_local_is_there() {
+        let arguments = parse(&[
+            "-l", "x", "-t", "tgz", "-b", "OVERWRITE", "-g", "g", "-d", "n", "-a", "app", "-e",
+            "A,B", "-c", "conf", "-A", "other.yml",
+        ]);
+        assert_eq!(arguments.bundle_location, "x");
+        assert_eq!(arguments.bundle_type, Some(BundleType::Tgz));
+        assert_eq!(arguments.file_exists_behavior, FileExistsBehavior::Overwrite);
+        assert_eq!(arguments.events, ["A", "B"]);
+        assert_eq!(arguments.agent_configuration_file, Some(PathBuf::from("conf")));
+    }
+}

@@ -1,0 +1,30 @@
+//! Exit codes.
+
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0
+    Success,
+    /// 1: the deployment, or what else was asked for, failed.
+    Failed,
+    /// 2: the command line, or what it names, cannot be used.
+    Usage,
+    /// 78: the configuration cannot be used (`EX_CONFIG` of sysexits.h).
+    Configuration,
+    /// 128 and the signal's number, as shells report it: 130 for Ctrl-C.
+    Signal(i32),
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Success => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Configuration => 78,
+            Exit::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
+        })
+    }
+}

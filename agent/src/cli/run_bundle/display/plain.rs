@@ -1,0 +1,74 @@
+//! Plain lines, for pipes, files and CI logs: nothing is ever overwritten.
+
+use std::io::{Write as _, stdout};
+
+use super::{Display, EventEnd, Heading, Summary, text};
+use crate::executor::{Progress, Stream};
+use crate::lifecycle::LifecycleEvent;
+
+#[derive(Debug, Default)]
+pub(super) struct Plain;
+
+fn line(text: &str) {
+    // See the module above: a reader that has gone is no error.
+    let mut out = stdout().lock();
+    let _ = writeln!(out, "{text}");
+    let _ = out.flush();
+}
+
+impl Display for Plain {
+    fn begin(&mut self, heading: &Heading) {
+        for warning in &heading.warnings {
+            line(&format!("warning: {warning}"));
+        }
+        line(&text::heading(heading));
+    }
+
+    fn event_began(&mut self, event: &LifecycleEvent) {
+        line(&format!("{event}: started"));
+    }
+
+    fn progress(&mut self, progress: &Progress) {
+        match progress {
+            Progress::ScriptStarted { location } => line(&format!("  {location}")),
+            Progress::Output { stream: Stream::Stdout, line: text } => line(&format!("    {text}")),
+            Progress::Output { stream: Stream::Stderr, line: text } => {
+                line(&format!("    [stderr] {text}"));
+            }
+            Progress::Warning(text) => line(&format!("  warning: {text}")),
+            Progress::Note(text) => line(&format!("  {text}")),
+        }
+    }
+
+    fn cancelling(&mut self, signal: &str) {
+        line(&format!("  {signal}: ending the deployment and what its script has started"));
+    }
+
+    fn event_ended(&mut self, end: &EventEnd<'_>) {
+        let event = end.event;
+        let duration = text::duration(end.duration);
+        if end.cancelled {
+            line(&format!("{event}: cancelled after {duration}"));
+        } else if !end.verdict.is_success() {
+            line(&format!(
+                "{event}: failed after {duration} (code {})",
+                end.verdict.code().number()
+            ));
+            for part in text::failure(end) {
+                line(&format!("  {part}"));
+            }
+        } else if end.noop {
+            line(&format!("{event}: nothing to run"));
+        } else {
+            line(&format!("{event}: succeeded in {duration}"));
+        }
+    }
+
+    fn end(&mut self, summary: &Summary) {
+        line(&text::directory(summary));
+        if let Some(log) = text::log(summary) {
+            line(&log);
+        }
+        line(&text::last_line(summary));
+    }
+}

@@ -1,0 +1,67 @@
+//! Texts that the plain and the terminal display share.
+
+use std::time::Duration;
+
+use super::{EventEnd, Heading, Summary};
+
+/// How many lines of a failed script's log are shown.
+const LAST_LINES: usize = 20;
+
+pub(super) fn heading(heading: &Heading) -> String {
+    format!("Deploying {} to {} as {}", heading.bundle, heading.group, heading.deployment_id)
+}
+
+/// `0.04 s`, `12.3 s`, `4 min 05 s`.
+pub(super) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    if seconds < 10.0 {
+        format!("{seconds:.2} s")
+    } else if seconds < 60.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{} min {:02} s", duration.as_secs() / 60, duration.as_secs() % 60)
+    }
+}
+
+/// What to tell of a failure, line by line.
+pub(super) fn failure(end: &EventEnd<'_>) -> Vec<String> {
+    let mut lines: Vec<String> = end.verdict.message().lines().map(str::to_owned).collect();
+    let log: Vec<&str> = end.verdict.log().lines().collect();
+    if !log.is_empty() {
+        lines.push("last lines of the log:".to_owned());
+        let first = log.len().saturating_sub(LAST_LINES);
+        lines.extend(log.iter().skip(first).map(|line| format!("  {line}")));
+    }
+    if let Some(path) = &end.log
+        && !end.verdict.script_name().is_empty()
+    {
+        lines.push(format!("the whole log is in {}", path.display()));
+    }
+    lines
+}
+
+pub(super) fn directory(summary: &Summary) -> String {
+    format!("Deployment directory: {}", summary.directory.display())
+}
+
+pub(super) fn log(summary: &Summary) -> Option<String> {
+    summary.log.as_ref().map(|log| format!("Script log: {}", log.display()))
+}
+
+/// The stable last line; pipelines look for it.
+pub(super) fn last_line(summary: &Summary) -> String {
+    format!("Deployment {} {}", summary.deployment_id, summary.ending.word())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_short_to_read() {
+        let text = |milliseconds| duration(Duration::from_millis(milliseconds));
+        assert_eq!(text(41), "0.04 s");
+        assert_eq!(text(12_340), "12.3 s");
+        assert_eq!(text(245_000), "4 min 05 s");
+    }
+}

@@ -1,0 +1,70 @@
+//! `agent run-bundle`: a deployment on this machine, without the service.
+
+mod deployment;
+mod display;
+mod interrupt;
+mod location;
+mod settings;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deployment::LocalDeployment;
+use display::{Ending, Heading, display};
+use settings::{Prepared, SettingsError, prepare};
+
+use super::Exit;
+use super::arguments::RunBundleArguments;
+use crate::error::chain;
+
+/// Runs the subcommand.
+pub(super) fn main(arguments: &RunBundleArguments) -> Exit {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&format!("cannot start: {error}"), Exit::Failed),
+    };
+    let prepared = match runtime.block_on(prepare(arguments)) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            let exit = match &error {
+                SettingsError::Configuration(_) | SettingsError::OnPremises(_) => {
+                    Exit::Configuration
+                }
+                _ => Exit::Usage,
+            };
+            return complain(&chain(&error), exit);
+        }
+    };
+    runtime.block_on(deploy(prepared, arguments))
+}
+
+async fn deploy(prepared: Prepared, arguments: &RunBundleArguments) -> Exit {
+    let Prepared { host, spec, events, warnings, bundle } = prepared;
+    let mut display = display(arguments.output);
+    display.begin(&Heading {
+        deployment_id: spec.deployment_id.to_string(),
+        bundle,
+        group: spec.deployment_group_id.to_string(),
+        warnings,
+    });
+    let interrupt = match interrupt::Interrupt::listen() {
+        Ok(interrupt) => Arc::new(interrupt),
+        Err(error) => return complain(&format!("cannot handle signals: {error}"), Exit::Failed),
+    };
+    let deployment = LocalDeployment {
+        host: &host,
+        spec: &spec,
+        events: &events,
+        cancelled: interrupt.cancelled(),
+    };
+    match deployment.run(display.as_mut()).await {
+        Ending::Succeeded => Exit::Success,
+        Ending::Failed => Exit::Failed,
+        Ending::Cancelled => Exit::Signal(interrupt.signal()),
+    }
+}
+
+fn complain(message: &str, exit: Exit) -> Exit {
+    eprintln!("error: {message}");
+    exit
+}

@@ -1,0 +1,163 @@
+//! Finding and reading the AppSpec of an unpacked revision (contract: deployment, "AppSpec file":
+//! one rule for every event).
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use fs_err as fs;
+
+use crate::appspec::{self, Parsed, Problems};
+
+/// Tried in this order after the deployment's own AppSpec name.
+const DEFAULT_NAMES: [&str; 2] = ["appspec.yaml", "appspec.yml"];
+
+/// There is no usable AppSpec.
+#[derive(Debug, thiserror::Error)]
+pub enum AppSpecFileError {
+    /// None of the names is there.
+    #[error("{}", not_found(archive, tried, similar))]
+    NotFound {
+        /// Where it was looked for.
+        archive: PathBuf,
+        /// Under which names.
+        tried: Vec<String>,
+        /// What is there instead and looks like a misnamed AppSpec.
+        similar: Vec<String>,
+    },
+    /// The deployment names a file outside the archive.
+    #[error(
+        "the AppSpec name {name:?} leads out of the revision; name a file relative to its top \
+         directory"
+    )]
+    Outside {
+        /// The name.
+        name: String,
+    },
+    /// It could not be read.
+    #[error("cannot read the AppSpec")]
+    Read(#[source] io::Error),
+    /// It breaks the rules.
+    #[error("{}", invalid(name, problems, content))]
+    Invalid {
+        /// The file's name.
+        name: String,
+        /// Every problem in it.
+        problems: Problems,
+        /// The file's content, for excerpts.
+        content: Vec<u8>,
+    },
+}
+
+fn not_found(archive: &Path, tried: &[String], similar: &[String]) -> String {
+    let mut text = format!("no AppSpec in {}: looked for {}", archive.display(), tried.join(", "));
+    if let Some(similar) = similar.first() {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "; there is a file {similar:?}: rename it to appspec.yml, or name it with the \
+             deployment's AppSpec file name"
+        );
+    } else {
+        text.push_str("; put an appspec.yml into the revision's top directory");
+    }
+    text
+}
+
+fn invalid(name: &str, problems: &Problems, content: &[u8]) -> String {
+    format!("the AppSpec is not valid\n{}", problems.render(name, content, false).trim_end())
+}
+
+/// Finds, reads and parses the AppSpec in `archive`.
+///
+/// # Errors
+/// When there is none, or it cannot be read or used.
+pub fn read_appspec(archive: &Path, name: &str) -> Result<Parsed, AppSpecFileError> {
+    let (name, path) = find(archive, name)?;
+    let content = fs::read(path).map_err(AppSpecFileError::Read)?;
+    appspec::parse(&content)
+        .map_err(|problems| AppSpecFileError::Invalid { name, problems, content })
+}
+
+fn find(archive: &Path, name: &str) -> Result<(String, PathBuf), AppSpecFileError> {
+    let confined = Path::new(name)
+        .components()
+        .all(|component| matches!(component, Component::Normal(_) | Component::CurDir));
+    if !confined || name.is_empty() {
+        return Err(AppSpecFileError::Outside { name: name.to_owned() });
+    }
+    let mut tried = vec![name.to_owned()];
+    tried.extend(DEFAULT_NAMES.iter().filter(|default| **default != name).map(ToString::to_string));
+    for candidate in &tried {
+        let path = archive.join(candidate);
+        if path.is_file() {
+            return Ok((candidate.clone(), path));
+        }
+    }
+    let similar = look_alikes(archive);
+    Err(AppSpecFileError::NotFound { archive: archive.to_owned(), tried, similar })
+}
+
+/// Names that someone may have meant for an AppSpec: `AppSpec.yml`, `appspec.yml.txt`.
+fn look_alikes(archive: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(archive) else { return Vec::new() };
+    let mut names: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.to_ascii_lowercase().contains("appspec"))
+        .collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALID: &str = "version: 0.0\nos: linux\n";
+
+    fn archive(names: &[&str]) -> tempfile::TempDir {
+        let archive = tempfile::tempdir().unwrap();
+        for name in names {
+            fs::write(archive.path().join(name), VALID).unwrap();
+        }
+        archive
+    }
+
+    fn found(names: &[&str], asked: &str) -> String {
+        find(archive(names).path(), asked).unwrap().0
+    }
+
+    #[test]
+    fn the_deployments_name_comes_first_then_yaml_then_yml() {
+        let all = ["mine.yml", "appspec.yaml", "appspec.yml"];
+        assert_eq!(found(&all, "mine.yml"), "mine.yml");
+        assert_eq!(found(&all[1..], "mine.yml"), "appspec.yaml");
+        assert_eq!(found(&all[2..], "mine.yml"), "appspec.yml");
+        assert_eq!(found(&all, "appspec.yml"), "appspec.yml");
+    }
+
+    #[test]
+    fn a_misnamed_appspec_is_pointed_out() {
+        let archive = archive(&["AppSpec.yml"]);
+        let error = read_appspec(archive.path(), "appspec.yml").unwrap_err().to_string();
+        assert!(error.contains("\"AppSpec.yml\""), "{error}");
+        assert!(error.contains("appspec.yaml"), "{error}");
+    }
+
+    #[test]
+    fn a_name_that_leads_out_is_refused() {
+        let archive = archive(&["appspec.yml"]);
+        for name in ["../appspec.yml", "/etc/passwd", "a/../../b", ""] {
+            let error = read_appspec(archive.path(), name).unwrap_err();
+            assert!(matches!(error, AppSpecFileError::Outside { .. }), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_invalid_appspec_is_shown_with_its_line() {
+        let archive = tempfile::tempdir().unwrap();
+        fs::write(archive.path().join("appspec.yml"), "version: 0.0\nos: ubuntu\n").unwrap();
+        let error = read_appspec(archive.path(), "appspec.yml").unwrap_err().to_string();
+        assert!(error.contains("os: ubuntu"), "{error}");
+    }
+}

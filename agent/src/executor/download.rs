@@ -1,0 +1,136 @@
+//! DownloadBundle: retention, fetch, unpack, and a first look at the AppSpec.
+
+use std::io;
+use std::path::Path;
+
+use tokio::task::spawn_blocking;
+
+use super::{AppSpecFileError, Executor, Progress, read_appspec};
+use crate::bundle::{self, FetchError, UnpackError, Unpacked};
+use crate::deployment::Revision;
+use crate::deployment_root::{
+    PointerError, RetentionError, read_pointer, remove_old_deployments, write_pointer,
+};
+use crate::diagnostics::{Diagnostics, SuccessMessage};
+use crate::error::chain;
+use crate::files::{Lock, LockError};
+
+/// DownloadBundle failed.
+#[derive(Debug, thiserror::Error)]
+enum DownloadError {
+    #[error("cannot prepare the deployment's directory")]
+    Directories(#[source] io::Error),
+    #[error("cannot keep other deployments of the group away")]
+    Lock(#[source] LockError),
+    #[error("cannot make room for the revision")]
+    Retention(#[source] RetentionError),
+    #[error("cannot tell which revision must be kept")]
+    LastSuccessful(#[source] PointerError),
+    #[error("cannot fetch the revision")]
+    Fetch(#[source] FetchError),
+    #[error("cannot unpack the revision")]
+    Unpack(#[source] UnpackError),
+    // These say all there is to say.
+    #[error(transparent)]
+    AppSpec(AppSpecFileError),
+    #[error("cannot record the download")]
+    MostRecent(#[source] io::Error),
+    #[error("the download was cancelled")]
+    Cancelled,
+}
+
+impl Executor<'_> {
+    /// Fetches and unpacks the revision, and checks its AppSpec, so that a bad one is found
+    /// before any event of this revision has run.
+    ///
+    /// # Errors
+    /// When any of it fails; what the host had before is then as it was.
+    pub async fn download(
+        &mut self,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<SuccessMessage, Diagnostics> {
+        self.try_download(progress).await.map_err(|error| Diagnostics::other(&chain(&error)))?;
+        Ok(SuccessMessage::Plain)
+    }
+
+    async fn try_download(
+        &mut self,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<(), DownloadError> {
+        self.make_directories().map_err(DownloadError::Directories)?;
+        self.retain(progress)?;
+        let unpacked = self.fetch_and_unpack().await?;
+        for warning in unpacked.warnings {
+            progress(Progress::Warning(warning));
+        }
+        let parsed = read_appspec(&self.directory.archive(), &self.spec.appspec_filename)
+            .map_err(DownloadError::AppSpec)?;
+        for warning in parsed.warnings {
+            progress(Progress::Warning(format!("AppSpec: {warning}")));
+        }
+        let _group = self.lock_group(progress).await.map_err(DownloadError::Lock)?;
+        let records = self.host.root.instructions(&self.spec.deployment_group_id);
+        write_pointer(&records.most_recent(), self.directory.path(), self.host.state_file_mode)
+            .map_err(DownloadError::MostRecent)
+    }
+
+    fn retain(&self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<(), DownloadError> {
+        let records = self.host.root.instructions(&self.spec.deployment_group_id);
+        let successful =
+            read_pointer(&records.last_successful()).map_err(DownloadError::LastSuccessful)?;
+        let mut keep: Vec<&Path> = vec![self.directory.path()];
+        keep.extend(successful.iter().map(crate::deployment_root::DeploymentDirectory::path));
+        let group = self.host.root.group(&self.spec.deployment_group_id);
+        let stuck = remove_old_deployments(&group, self.host.max_revisions, &keep)
+            .map_err(DownloadError::Retention)?;
+        for stuck in stuck {
+            progress(Progress::Warning(format!(
+                "the old deployment {} could not be removed: {}",
+                stuck.path.display(),
+                stuck.error
+            )));
+        }
+        Ok(())
+    }
+
+    async fn fetch_and_unpack(&mut self) -> Result<Unpacked, DownloadError> {
+        let (bundle, partial, archive) =
+            (self.directory.bundle(), self.directory.partial_archive(), self.directory.archive());
+        let unpacking = if let Revision::LocalDirectory { location } = &self.spec.revision {
+            let location = location.clone();
+            spawn_blocking(move || bundle::copy_directory(&location, &partial, &archive))
+        } else {
+            let fetching = bundle::fetch(&self.host.sources, &self.spec.revision, &bundle);
+            tokio::select! {
+                fetched = fetching => fetched.map_err(DownloadError::Fetch)?,
+                () = super::cancellation(&mut self.cancelled) => return Err(DownloadError::Cancelled),
+            };
+            let kind = self.spec.revision.bundle_type();
+            let options = self.host.unpack.clone();
+            spawn_blocking(move || bundle::unpack(&bundle, kind, &partial, &archive, &options))
+        };
+        match unpacking.await {
+            Ok(unpacked) => unpacked.map_err(DownloadError::Unpack),
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+
+    /// Keeps other deployments of the group, also those of other processes, away from its records.
+    pub(super) async fn lock_group(
+        &self,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Lock, LockError> {
+        let path = self.host.root.instructions(&self.spec.deployment_group_id).lock();
+        if let Some(lock) = Lock::try_acquire(&path)? {
+            return Ok(lock);
+        }
+        progress(Progress::Note(format!(
+            "waiting for another deployment of the group {}",
+            self.spec.deployment_group_id
+        )));
+        match spawn_blocking(move || Lock::acquire(&path)).await {
+            Ok(lock) => lock,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
+    }
+}

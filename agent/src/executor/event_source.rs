@@ -1,0 +1,141 @@
+//! Where an event's scripts come from on this host: the contract's table, met with what is on
+//! disk.
+
+use std::path::{Path, PathBuf};
+
+use super::{AppSpecFileError, Host, read_appspec};
+use crate::appspec::Script;
+use crate::deployment::DeploymentSpec;
+use crate::deployment_root::{DeploymentDirectory, PointerError, read_pointer};
+use crate::lifecycle::{ArchiveChoice, LifecycleEvent, archive_choice};
+
+/// The scripts of an event and the archive they lie in.
+#[derive(Debug)]
+pub(super) struct EventSource {
+    pub(super) archive: PathBuf,
+    pub(super) scripts: Vec<Script>,
+}
+
+/// What was found, with anything odd about it.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Scripts to run.
+    Scripts(EventSource),
+    /// Nothing to run, for the reason given when it is not the ordinary one.
+    Nothing(Option<String>),
+}
+
+/// It cannot be told what the event consists of.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum EventSourceError {
+    #[error("cannot tell which scripts {event} runs")]
+    Pointer {
+        event: String,
+        #[source]
+        source: PointerError,
+    },
+    #[error("cannot tell which scripts {event} runs")]
+    AppSpec {
+        event: String,
+        #[source]
+        source: AppSpecFileError,
+    },
+    #[error(
+        "{event} runs the scripts of the revision in {}, and its archive is gone; deploy a \
+         revision again before rolling back",
+        deployment.display()
+    )]
+    ArchiveGone { event: String, deployment: PathBuf },
+}
+
+/// Finds the scripts of `event`.
+pub(super) fn find(
+    host: &Host,
+    spec: &DeploymentSpec,
+    own: &DeploymentDirectory,
+    event: &LifecycleEvent,
+) -> Result<Found, EventSourceError> {
+    let choice = archive_choice(event, spec.creator, spec.deployment_type);
+    if choice == ArchiveChoice::Own || own.archive().is_dir() {
+        return of_this_deployment(spec, own, event);
+    }
+    let records = host.root.instructions(&spec.deployment_group_id);
+    let pointer = match choice {
+        ArchiveChoice::MostRecent => records.most_recent(),
+        ArchiveChoice::LastSuccessful | ArchiveChoice::Own => records.last_successful(),
+    };
+    let earlier = read_pointer(&pointer)
+        .map_err(|source| EventSourceError::Pointer { event: event.to_string(), source })?;
+    match earlier {
+        None => Ok(Found::Nothing(None)),
+        Some(earlier) => of_an_earlier_deployment(spec, &earlier, event),
+    }
+}
+
+fn of_this_deployment(
+    spec: &DeploymentSpec,
+    own: &DeploymentDirectory,
+    event: &LifecycleEvent,
+) -> Result<Found, EventSourceError> {
+    let archive = own.archive();
+    if !archive.is_dir() {
+        return Ok(Found::Nothing(Some(format!(
+            "{event} runs this revision's scripts, and the revision has not been downloaded yet"
+        ))));
+    }
+    scripts(spec, &archive, event)
+}
+
+fn of_an_earlier_deployment(
+    spec: &DeploymentSpec,
+    earlier: &DeploymentDirectory,
+    event: &LifecycleEvent,
+) -> Result<Found, EventSourceError> {
+    let archive = earlier.archive();
+    // AWS's agent fails here, in every deployment from then on (contract: differences).
+    let may_be_skipped = matches!(
+        event,
+        LifecycleEvent::ApplicationStop
+            | LifecycleEvent::BeforeBlockTraffic
+            | LifecycleEvent::AfterBlockTraffic
+    );
+    let skipped = |what: &str| {
+        Found::Nothing(Some(format!(
+            "{event} is skipped: {what} of the previous revision in {} is gone, so its scripts \
+             cannot be run",
+            earlier.path().display()
+        )))
+    };
+    if !archive.is_dir() {
+        return if may_be_skipped {
+            Ok(skipped("the archive"))
+        } else {
+            Err(EventSourceError::ArchiveGone {
+                event: event.to_string(),
+                deployment: earlier.path().to_owned(),
+            })
+        };
+    }
+    match scripts(spec, &archive, event) {
+        Err(EventSourceError::AppSpec { source: AppSpecFileError::NotFound { .. }, .. })
+            if may_be_skipped =>
+        {
+            Ok(skipped("the AppSpec"))
+        }
+        other => other,
+    }
+}
+
+fn scripts(
+    spec: &DeploymentSpec,
+    archive: &Path,
+    event: &LifecycleEvent,
+) -> Result<Found, EventSourceError> {
+    let parsed = read_appspec(archive, &spec.appspec_filename)
+        .map_err(|source| EventSourceError::AppSpec { event: event.to_string(), source })?;
+    let scripts = parsed.appspec.scripts(event.as_str()).to_vec();
+    if scripts.is_empty() {
+        return Ok(Found::Nothing(None));
+    }
+    Ok(Found::Scripts(EventSource { archive: archive.to_owned(), scripts }))
+}

@@ -1,0 +1,133 @@
+//! Live output of a running script, read by following the log that the runner writes.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use super::{Progress, Stream};
+
+/// Length of `YYYY-MM-DD HH:MM:SS ` before each entry.
+const STAMP: usize = 20;
+
+/// The most that is held of a line whose end has not been written yet.
+const LONGEST_LINE: usize = 256 * 1024;
+
+/// Reads what is appended to a script log. Showing output is a comfort: whatever goes wrong here
+/// is passed over, because the log itself is written by the runner and loses nothing.
+#[derive(Debug)]
+pub(super) struct LogFollower {
+    path: PathBuf,
+    file: Option<File>,
+    unfinished: Vec<u8>,
+}
+
+impl LogFollower {
+    /// Follows `path` from its present end, or from its beginning when it is not there yet.
+    pub(super) fn at_the_end_of(path: &Path) -> Self {
+        let file = fs::File::open(path).ok().map(fs::File::into_file).and_then(|mut file| {
+            file.seek(SeekFrom::End(0)).ok()?;
+            Some(file)
+        });
+        Self { path: path.to_owned(), file, unfinished: Vec::new() }
+    }
+
+    /// Passes on every whole line that has been written since the last call.
+    pub(super) fn pass_on(&mut self, progress: &mut dyn FnMut(Progress)) {
+        self.read_rest(progress);
+        // The log may have been rotated: then the rest of the old one has just been read.
+        if self.is_stale() {
+            self.file = fs::File::open(&self.path).ok().map(fs::File::into_file);
+            self.read_rest(progress);
+        }
+    }
+
+    fn is_stale(&self) -> bool {
+        let Ok(at_path) = fs::metadata(&self.path) else { return false };
+        let Some(Ok(open)) = self.file.as_ref().map(File::metadata) else { return true };
+        (at_path.dev(), at_path.ino()) != (open.dev(), open.ino())
+    }
+
+    fn read_rest(&mut self, progress: &mut dyn FnMut(Progress)) {
+        let Some(file) = &mut self.file else { return };
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(count @ 1..) = file.read(&mut buffer) {
+            let mut new = &buffer[..count];
+            while let Some(end) = new.iter().position(|byte| *byte == b'\n') {
+                self.unfinished.extend_from_slice(&new[..end]);
+                pass_on_entry(&self.unfinished, progress);
+                self.unfinished.clear();
+                new = &new[end + 1..];
+            }
+            let room = LONGEST_LINE.saturating_sub(self.unfinished.len());
+            self.unfinished.extend_from_slice(&new[..new.len().min(room)]);
+        }
+    }
+}
+
+fn pass_on_entry(line: &[u8], progress: &mut dyn FnMut(Progress)) {
+    let Some(entry) = line.get(STAMP..) else { return };
+    for (mark, stream) in [("[stdout]", Stream::Stdout), ("[stderr]", Stream::Stderr)] {
+        if let Some(text) = entry.strip_prefix(mark.as_bytes()) {
+            progress(Progress::Output {
+                stream,
+                line: String::from_utf8_lossy(text).into_owned(),
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn new_lines(follower: &mut LogFollower) -> Vec<String> {
+        let mut lines = Vec::new();
+        follower.pass_on(&mut |progress| {
+            if let Progress::Output { line, .. } = progress {
+                lines.push(line);
+            }
+        });
+        lines
+    }
+
+    fn append(path: &Path, text: &str) {
+        fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+    }
+
+    #[test]
+    fn only_new_whole_output_lines_are_passed_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("scripts.log");
+        append(&path, "2026-01-01 00:00:00 [stdout]old\n");
+        let mut follower = LogFollower::at_the_end_of(&path);
+        append(&path, "2026-01-01 00:00:00 Script - a\n2026-01-01 00:00:00 [stdout]one\n2026-");
+        assert_eq!(new_lines(&mut follower), ["one"]);
+        append(&path, "01-01 00:00:00 [stderr]two\n");
+        assert_eq!(new_lines(&mut follower), ["two"]);
+    }
+
+    #[test]
+    fn a_log_that_appears_later_or_is_rotated_is_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("scripts.log");
+        let mut follower = LogFollower::at_the_end_of(&path);
+        assert!(new_lines(&mut follower).is_empty());
+        append(&path, "2026-01-01 00:00:00 [stdout]one\n");
+        assert_eq!(new_lines(&mut follower), ["one"]);
+        append(&path, "2026-01-01 00:00:00 [stdout]two\n");
+        fs::rename(&path, directory.path().join("scripts.log.1")).unwrap();
+        append(&path, "2026-01-01 00:00:00 [stdout]three\n");
+        assert_eq!(new_lines(&mut follower), ["two", "three"]);
+    }
+}

@@ -1,0 +1,11 @@
+//! From an event and its AppSpec to what the hooks-runner is asked to do.
+//!
+//! Pure: the environment and the request are worked out here; the executor hands them over.
+
+mod environment;
+mod profile;
+mod request;
+
+pub use environment::{EnvironmentRules, deployment_variables, hook_environment};
+pub use profile::{ProfileEnvironment, ProfileError, profile_environment};
+pub use request::{HookSettings, request};
