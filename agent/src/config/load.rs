@@ -288,6 +288,7 @@ mod tests {
             content: Vec::new(),
             mode: 0o644,
             owner,
+            modified: std::time::SystemTime::UNIX_EPOCH,
         };
         let warnings = access_warnings(Path::new("/c.yml"), &file, as_root);
         let texts: Vec<String> = warnings.iter().map(ToString::to_string).collect();

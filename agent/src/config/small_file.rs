@@ -3,6 +3,7 @@
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::SystemTime;
 
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 
@@ -16,6 +17,8 @@ pub(crate) struct SmallFile {
     pub(crate) mode: u32,
     /// User id.
     pub(crate) owner: u32,
+    /// Before the content was read.
+    pub(crate) modified: SystemTime,
 }
 
 /// Reads `path`.
@@ -48,6 +51,7 @@ pub(crate) fn read(path: &Path) -> io::Result<SmallFile> {
         content,
         mode: metadata.mode() & 0o7777,
         owner: metadata.uid(),
+        modified: metadata.modified()?,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
@@ -634,4 +635,27 @@ fn local_deployments_have_their_own_defaults() {
     assert_eq!(local(""), Config::defaults(Purpose::Local));
     assert!(local("profile_environment: true").profile_environment);
     assert!(Config::defaults(Purpose::Service).profile_environment);
+}
+
+proptest! {
+    #[test]
+    fn no_value_of_any_key_makes_it_panic(key in 0..Config::KEYS.len(), text in ".{0,30}") {
+        let _ = parse(&format!("{}: {text}\n", Config::KEYS[key]));
+    }
+
+    #[test]
+    fn no_form_of_proxy_uri_shows_its_password(before in "[a-z:/@%#? ]{0,12}", after in "[a-z:/@%#?\n]{0,12}") {
+        let text = format!("proxy_uri: {before}S3CRET{after}\n");
+        let shown = match parse(&text) {
+            Ok(loaded) => {
+                let proxy = loaded.config.proxy_uri.as_ref();
+                let host = proxy.is_some_and(|p| p.without_credentials().as_str().to_uppercase().contains("S3CRET"));
+                (!host).then(|| format!("{loaded:?} {:?} {:?}", loaded.entries(), warnings(&loaded)))
+            }
+            Err(error) => Some(format!("{error:?} {error}")),
+        };
+        if let Some(shown) = shown {
+            prop_assert!(!shown.to_uppercase().contains("S3CRET"), "{text:?}: {shown}");
+        }
+    }
 }
