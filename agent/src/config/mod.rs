@@ -6,7 +6,7 @@
 //! dropped without a word, because a security setting that is silently ignored is worse than an
 //! agent that does not start.
 //!
-//! The file goes through three forms: bytes, [`document::Document`] (keys in either style with
+//! The file goes through three forms: bytes, a document (keys in either style with
 //! the text of their values and their lines), and [`Config`]. The middle form keeps the text as
 //! written, so that a name such as `0123` or a version such as `2.10` is never taken for a number
 //! on the way. Nothing here reads the process's environment.
