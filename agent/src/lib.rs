@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 pub mod appspec;
+pub mod config;
 pub mod deployment;
 pub mod deployment_root;
 pub mod error;
 pub mod files;
+pub mod identity;
 pub mod logging;
