@@ -13,10 +13,11 @@ mod host;
 mod outcome;
 mod privilege;
 mod processes;
+pub mod s3;
 mod snapshot;
 
 pub use bundle::Bundle;
-pub use deployment::Deployment;
+pub use deployment::{Deployment, Started};
 pub use host::TestHost;
 pub use outcome::{Event, Outcome};
 pub use privilege::running_as_root;
