@@ -36,6 +36,7 @@
 mod account;
 mod ansi;
 mod capture;
+mod elevation;
 mod environment;
 mod error;
 mod format;

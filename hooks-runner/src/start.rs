@@ -81,14 +81,17 @@ pub(crate) fn plan(request: &Request) -> Result<Start, StartError> {
         &Surroundings {
             uid: nix::unistd::geteuid().as_raw(),
             account: &account::by_name,
-            program: &|name| {
-                PROGRAM_DIRECTORIES
-                    .iter()
-                    .map(|directory| Path::new(directory).join(name))
-                    .find(|path| path.is_file())
-            },
+            program: &find_program,
         },
     )
+}
+
+/// The program called `name` of this host.
+pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
+    PROGRAM_DIRECTORIES
+        .iter()
+        .map(|directory| Path::new(directory).join(name))
+        .find(|path| path.is_file())
 }
 
 pub(crate) fn plan_in(request: &Request, host: &Surroundings<'_>) -> Result<Start, StartError> {

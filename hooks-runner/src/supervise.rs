@@ -24,6 +24,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use crate::capture::Capture;
+use crate::elevation::Elevation;
 use crate::outcome::{self, ScriptResult};
 use crate::processes::{self, Process};
 use crate::request::{OutputsLeftOpen, Request};
@@ -123,6 +124,7 @@ pub(crate) struct Supervisor<'a> {
     signals: &'a SignalFd,
     script: Pid,
     reaped: bool,
+    elevation: Option<Elevation>,
     deadline: Option<Instant>,
     warnings: Vec<String>,
 }
@@ -142,6 +144,7 @@ impl<'a> Supervisor<'a> {
             signals,
             script,
             reaped: false,
+            elevation: Elevation::of(request),
             deadline: start.checked_add(Duration::from_secs(request.timeout_seconds)),
             warnings: Vec::new(),
         }
@@ -360,6 +363,10 @@ impl<'a> Supervisor<'a> {
     }
 
     fn signal_group(&mut self, signal: Signal) {
+        if let Some(elevation) = &self.elevation {
+            elevation.kill(signal, &[-self.script.as_raw()]);
+            return;
+        }
         match killpg(self.script, signal) {
             Ok(()) | Err(Errno::ESRCH) => {}
             Err(error) => {
@@ -383,9 +390,15 @@ impl<'a> Supervisor<'a> {
             self.warnings.push(text.to_owned());
             return Vec::new();
         };
+        let mut others = Vec::new();
         for process in &alive {
-            // One that has just ended, or that is not ours to end: the next look tells.
-            let _ = processes::signal(process, Signal::SIGKILL);
+            // One that has just ended is no error; the next look tells.
+            if processes::signal(process, Signal::SIGKILL) == Err(Errno::EPERM) {
+                others.push(process.pid);
+            }
+        }
+        if let Some(elevation) = &self.elevation {
+            elevation.kill(Signal::SIGKILL, &others);
         }
         alive
     }

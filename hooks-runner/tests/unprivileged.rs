@@ -111,7 +111,7 @@ fn runas_another_user_says_what_to_do() {
 
 #[test]
 fn sudo_that_is_not_allowed_or_not_there_is_a_clear_failure() {
-    if lacks_root() {
+    if lacks_root() || std::env::var_os("REQUIRE_SUDO_TESTS").is_some() {
         return;
     }
     let mut fixture = Fixture::sh("echo ran");
@@ -130,7 +130,67 @@ fn sudo_that_is_not_allowed_or_not_there_is_a_clear_failure() {
         }
         other => panic!("{other:?}"),
     }
-    assert!(!fixture.scripts_log().contains("[stdout]ran"));
+    assert_eq!(fixture.stdout_entries(), Vec::<String>::new());
+}
+
+/// Whether `daemon` may do anything under sudo without a password: a rule that only a machine
+/// made for tests has (`daemon ALL=(ALL) NOPASSWD: ALL`); with `REQUIRE_SUDO_TESTS` it must be.
+fn lacks_sudo() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "asks sudo as a person would")]
+    let allowed = Command::new("sudo")
+        .args(["-n", "--preserve-env=DEPLOYMENT_ID", "true"])
+        .uid(USER)
+        .gid(USER)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
+    if !allowed {
+        assert!(
+            std::env::var_os("REQUIRE_SUDO_TESTS").is_none(),
+            "this test needs sudo without a password for uid {USER}"
+        );
+        eprintln!("skipped: uid {USER} may not use sudo");
+    }
+    !allowed
+}
+
+#[test]
+fn sudo_keeps_the_deployment_variables() {
+    if lacks_root() || lacks_sudo() {
+        return;
+    }
+    for (runas, uid) in [(None, "0"), (Some("nobody"), "65534")] {
+        let mut fixture = Fixture::sh("id -u; echo $DEPLOYMENT_ID; pwd; umask");
+        let outcome = run_as_user(&mut fixture, |request| {
+            request.sudo = true;
+            request.runas = runas.map(str::to_owned);
+            request.keep_under_sudo = vec!["DEPLOYMENT_ID".to_owned()];
+        });
+        assert_eq!(outcome.result, ScriptResult::Succeeded, "{outcome:?}");
+        assert_eq!(fixture.stdout_entries(), [uid, "d-1", "/", "0022"]);
+    }
+}
+
+#[test]
+fn nothing_of_a_timed_out_hook_under_sudo_survives() {
+    if lacks_root() || lacks_sudo() {
+        return;
+    }
+    let mut fixture = Fixture::sh("trap '' TERM; sleep 60 & echo $$; echo $!; wait; sleep 60");
+    let outcome = run_as_user(&mut fixture, |request| {
+        request.sudo = true;
+        request.timeout_seconds = 1;
+    });
+    assert_eq!(outcome.result, ScriptResult::TimedOut { seconds: 1 });
+    assert!(outcome.warnings.is_empty(), "{outcome:?}");
+    let pids = fixture.stdout_entries();
+    assert_eq!(pids.len(), 2);
+    for pid in pids {
+        assert!(!common::is_alive(nix::unistd::Pid::from_raw(
+            pid.parse().unwrap()
+        )));
+    }
 }
 
 #[test]
