@@ -1,3 +1,5 @@
 //! The `hooks-runner` program.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    hooks_runner::main()
+}

@@ -1,0 +1,218 @@
+//! The run directory: lock states, adoption, versions, and the program run by hand.
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+
+use common::{Fixture, program, wait_for};
+use fs_err as fs;
+use hooks_runner::{LaunchError, Program, RunDirError, RunState, ScriptResult};
+use nix::sys::signal::{self, kill};
+use nix::unistd::Pid;
+
+const WAITS: &str = "until [ -e \"$DIR/go\" ]; do sleep 0.02; done; echo went";
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "runs the program as a person would"
+)]
+fn by_hand(fixture: &Fixture) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hooks-runner"));
+    command
+        .arg(fixture.run_dir())
+        .stdin(Stdio::null())
+        .env("DIR", fixture.directory.path());
+    command
+}
+
+#[test]
+fn a_directory_that_is_not_there_never_ran() {
+    let fixture = Fixture::sh("");
+    assert_eq!(fixture.state(), RunState::NeverRan);
+    assert!(hooks_runner::adopt(&fixture.run_dir()).unwrap().is_none());
+}
+
+#[test]
+fn a_request_without_a_runner_never_ran_and_can_be_launched() {
+    let fixture = Fixture::sh("echo ran");
+    let nothing = Program::new("/no/such/program");
+    let error =
+        hooks_runner::launch(&nothing, &fixture.run_dir(), &fixture.request, []).unwrap_err();
+    assert!(matches!(error, LaunchError::Spawn { .. }), "{error}");
+    assert!(fixture.path("run/request.json").exists());
+    assert_eq!(fixture.state(), RunState::NeverRan);
+    assert_eq!(fixture.run().result, ScriptResult::Succeeded);
+    assert_eq!(fixture.stdout_entries(), ["ran"]);
+}
+
+#[test]
+fn alive_while_it_runs_and_finished_afterwards() {
+    let fixture = Fixture::sh(WAITS);
+    let running = fixture.launch();
+    let started = fixture.started();
+    assert!(common::is_alive(Pid::from_raw(started.pid)));
+    assert!(matches!(
+        hooks_runner::launch(&program(), &fixture.run_dir(), &fixture.request, []),
+        Err(LaunchError::RunDir(RunDirError::Held { .. }))
+    ));
+    fs::write(fixture.path("go"), "").unwrap();
+    let outcome = running.wait().unwrap();
+    assert_eq!(fixture.state(), RunState::Finished(outcome));
+    assert!(hooks_runner::adopt(&fixture.run_dir()).unwrap().is_none());
+    assert!(matches!(
+        hooks_runner::launch(&program(), &fixture.run_dir(), &fixture.request, []),
+        Err(LaunchError::RunDir(RunDirError::AlreadyStarted { .. }))
+    ));
+}
+
+#[test]
+fn a_runner_of_somebody_else_is_adopted_and_waited_for() {
+    let fixture = Fixture::sh(WAITS);
+    let parent = fixture.launch();
+    fixture.started();
+    let adopted = hooks_runner::adopt(&fixture.run_dir()).unwrap().unwrap();
+    let waiter = std::thread::spawn(move || adopted.wait().unwrap());
+    assert!(!waiter.is_finished());
+    fs::write(fixture.path("go"), "").unwrap();
+    assert_eq!(waiter.join().unwrap().result, ScriptResult::Succeeded);
+    parent.wait().unwrap();
+}
+
+#[test]
+fn an_adopted_runner_is_interrupted_by_its_recorded_identity() {
+    let fixture = Fixture::sh("sleep 60");
+    let parent = fixture.launch();
+    fixture.started();
+    let adopted = hooks_runner::adopt(&fixture.run_dir()).unwrap().unwrap();
+    let interrupter = adopted.interrupter();
+    interrupter.interrupt().unwrap();
+    assert_eq!(adopted.wait().unwrap().result, ScriptResult::Cancelled);
+    parent.wait().unwrap();
+    interrupter.interrupt().unwrap();
+}
+
+#[test]
+fn an_adopted_runner_that_is_killed_leaves_no_outcome() {
+    let fixture = Fixture::sh("echo $$ > \"$DIR/main\"; sleep 60").ends("main");
+    let parent = fixture.launch();
+    let adopted = hooks_runner::adopt(&fixture.run_dir()).unwrap().unwrap();
+    fixture.pid("main");
+    kill(Pid::from_raw(fixture.started().pid), signal::SIGKILL).unwrap();
+    assert!(matches!(
+        adopted.wait(),
+        Err(LaunchError::NoOutcome { started: true, .. })
+    ));
+    assert!(parent.wait().is_err());
+}
+
+#[test]
+fn a_request_of_another_version_is_refused_in_the_outcome() {
+    let fixture = Fixture::sh("touch \"$DIR/ran\"");
+    fs::create_dir(fixture.run_dir()).unwrap();
+    fs::set_permissions(fixture.run_dir(), PermissionsExt::from_mode(0o700)).unwrap();
+    fs::write(
+        fixture.path("run/request.json"),
+        "{\"version\":99,\"content\":{}}",
+    )
+    .unwrap();
+    let status = by_hand(&fixture).status().unwrap();
+    assert!(status.success());
+    match fixture.state() {
+        RunState::Finished(outcome) => match outcome.result {
+            ScriptResult::RunnerFailed { message } => {
+                assert!(message.contains("99"), "{message}");
+                assert!(message.contains("request.json"), "{message}");
+            }
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+    assert!(!fixture.path("ran").exists());
+}
+
+#[test]
+fn by_hand_it_takes_the_lock_itself_or_is_refused() {
+    let fixture = Fixture::sh(WAITS);
+    let running = fixture.launch();
+    fixture.started();
+    let refused = by_hand(&fixture).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(text.contains("another process holds"), "{text}");
+    fs::write(fixture.path("go"), "").unwrap();
+    running.wait().unwrap();
+    for name in ["started", "outcome.json"] {
+        let refused = by_hand(&fixture).output().unwrap();
+        assert_eq!(refused.status.code(), Some(1));
+        let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(text.contains("started before"), "{text}");
+        fs::remove_file(fixture.path("run").join(name)).unwrap();
+    }
+    assert!(by_hand(&fixture).status().unwrap().success());
+    assert_eq!(fixture.stdout_entries(), ["went", "went"]);
+}
+
+#[test]
+fn bad_usage_is_exit_2_and_a_bad_directory_exit_1() {
+    let fixture = Fixture::sh("");
+    assert_eq!(
+        by_hand(&fixture)
+            .arg("more")
+            .output()
+            .unwrap()
+            .status
+            .code(),
+        Some(2)
+    );
+    assert_eq!(by_hand(&fixture).output().unwrap().status.code(), Some(1));
+    fs::create_dir(fixture.run_dir()).unwrap();
+    fs::set_permissions(fixture.run_dir(), PermissionsExt::from_mode(0o777)).unwrap();
+    let refused = by_hand(&fixture).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("not safe"));
+}
+
+#[test]
+fn a_program_that_is_replaced_stays_the_one_that_was_opened() {
+    let fixture = Fixture::sh("echo ran");
+    let copy = fixture.path("runner");
+    fs::copy(env!("CARGO_BIN_EXE_hooks-runner"), &copy).unwrap();
+    let program = Program::new(&copy);
+    fs::remove_file(&copy).unwrap();
+    fs::write(&copy, "not a program").unwrap();
+    let running = hooks_runner::launch(
+        &program,
+        &fixture.run_dir(),
+        &fixture.request,
+        fixture.environment.clone(),
+    )
+    .unwrap();
+    assert_eq!(running.wait().unwrap().result, ScriptResult::Succeeded);
+}
+
+#[test]
+fn a_flipped_or_truncated_file_is_an_error_and_no_crash() {
+    let fixture = Fixture::sh("exit 0");
+    fixture.run();
+    let path = fixture.path("run/outcome.json");
+    let bytes = fs::read(&path).unwrap();
+    for length in 0..bytes.len() {
+        fs::write(&path, &bytes[..length]).unwrap();
+        assert!(hooks_runner::inspect(&fixture.run_dir()).is_err());
+    }
+}
+
+#[test]
+fn an_agent_that_is_gone_does_not_disturb_its_runner() {
+    let fixture = Fixture::sh(WAITS);
+    drop(fixture.launch());
+    let started = fixture.started();
+    fs::write(fixture.path("go"), "").unwrap();
+    wait_for("the outcome", || match fixture.state() {
+        RunState::Finished(outcome) => Some(outcome),
+        _ => None,
+    });
+    assert!(started.pid > 0);
+    assert!(!started.boot_id.is_empty());
+}
