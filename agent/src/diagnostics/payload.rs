@@ -115,8 +115,8 @@ impl Diagnostics {
             let Some(excess) = payload.chars().count().checked_sub(PAYLOAD_CHARACTERS + 1) else {
                 return payload;
             };
-            // A character of text is one to twelve in JSON; cutting the excess always gets nearer.
-            let cut = excess / 12 + 1;
+            // A character of text is at most six in JSON, so this never cuts too much.
+            let cut = excess / 6 + 1;
             if !shortened.log.is_empty() {
                 shortened.log = shortened.log.chars().skip(cut).collect();
             } else if !shortened.message.is_empty() {
@@ -129,7 +129,10 @@ impl Diagnostics {
         }
     }
 
-    #[expect(clippy::expect_used, reason = "a struct of a number and three strings has a JSON form")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a struct of a number and three strings has a JSON form"
+    )]
     fn json(&self) -> String {
         serde_json::to_string(self).expect("plain data")
     }
@@ -154,15 +157,27 @@ mod tests {
     fn a_success_has_the_texts_that_the_service_knows() {
         let text = |message| Diagnostics::succeeded(message).message().to_owned();
         assert_eq!(text(SuccessMessage::Plain), "Succeeded: ");
-        assert_eq!(text(SuccessMessage::Noop), "Succeeded: CompletedNoopCommand");
+        assert_eq!(
+            text(SuccessMessage::Noop),
+            "Succeeded: CompletedNoopCommand"
+        );
     }
 
     proptest! {
         #[test]
         fn a_payload_is_valid_and_within_the_limit(
-            name in ".{0,3000}", message in "\\PC{0,9000}", log in "[\\x00-\\x1f\u{e000}-\u{10ffff}]{0,2047}"
+            name in any::<char>(), name_length in 0..3000_usize,
+            message in "\\PC{0,20}", times in 0..500_usize,
+            log in any::<char>(), log_length in 0..2048_usize,
         ) {
-            let payload = Diagnostics::new(Code::ScriptFailed, &name, &message, &log).payload();
+            let repeated = |c: char, times| c.to_string().repeat(times);
+            let diagnostics = Diagnostics::new(
+                Code::ScriptFailed,
+                &repeated(name, name_length),
+                &message.repeat(times),
+                &repeated(log, log_length),
+            );
+            let payload = diagnostics.payload();
             prop_assert!(payload.chars().count() <= PAYLOAD_CHARACTERS);
             prop_assert!(serde_json::from_str::<serde_json::Value>(&payload).is_ok());
         }

@@ -22,7 +22,9 @@ impl LogTail {
         self.characters += length.min(LOG_CHARACTERS);
         self.entries.push_back(kept);
         while self.characters > LOG_CHARACTERS {
-            let Some(oldest) = self.entries.pop_front() else { break };
+            let Some(oldest) = self.entries.pop_front() else {
+                break;
+            };
             self.characters -= oldest.chars().count();
         }
     }

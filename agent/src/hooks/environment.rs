@@ -56,7 +56,13 @@ pub fn deployment_variables(
         ("DEPLOYMENT_GROUP_ID", spec.deployment_group_id.to_string()),
     ];
     match &spec.revision {
-        Revision::S3 { bucket, key, version, etag, .. } => {
+        Revision::S3 {
+            bucket,
+            key,
+            version,
+            etag,
+            ..
+        } => {
             variables.push(("BUNDLE_BUCKET", bucket.clone()));
             variables.push(("BUNDLE_KEY", key.clone()));
             variables.extend(version.clone().map(|version| ("BUNDLE_VERSION", version)));
@@ -77,11 +83,17 @@ pub fn hook_environment(
     spec: &DeploymentSpec,
     event: &LifecycleEvent,
 ) -> BTreeMap<OsString, OsString> {
-    let mut environment: BTreeMap<_, _> =
-        inherited.into_iter().filter(|(name, _)| passes(name, rules)).collect();
+    let mut environment: BTreeMap<_, _> = inherited
+        .into_iter()
+        .filter(|(name, _)| passes(name, rules))
+        .collect();
     if !rules.only_allowlist {
-        environment
-            .extend(rules.on_premises.iter().map(|(name, value)| ((*name).into(), value.clone())));
+        environment.extend(
+            rules
+                .on_premises
+                .iter()
+                .map(|(name, value)| ((*name).into(), value.clone())),
+        );
     }
     environment.extend(
         deployment_variables(spec, event)
@@ -109,20 +121,40 @@ mod tests {
     use crate::hooks::request::tests::spec;
 
     fn inherited(names: &[&str]) -> Vec<(OsString, OsString)> {
-        names.iter().map(|name| (name.into(), "value".into())).collect()
+        names
+            .iter()
+            .map(|name| (name.into(), "value".into()))
+            .collect()
     }
 
     fn names(environment: &BTreeMap<OsString, OsString>) -> Vec<&str> {
-        environment.keys().map(|name| name.to_str().unwrap()).collect()
+        environment
+            .keys()
+            .map(|name| name.to_str().unwrap())
+            .collect()
     }
 
     #[test]
     fn service_manager_and_credential_variables_are_withheld_and_the_rest_passes() {
         let given = [
-            "PATH", "JAVA_HOME", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
-            "JOURNAL_STREAM", "INVOCATION_ID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES",
-            "CREDENTIALS_DIRECTORY", "AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_ACCESS_KEY_ID",
-            "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_FILE", "AWS_PROFILE",
+            "PATH",
+            "JAVA_HOME",
+            "NOTIFY_SOCKET",
+            "WATCHDOG_USEC",
+            "WATCHDOG_PID",
+            "JOURNAL_STREAM",
+            "INVOCATION_ID",
+            "LISTEN_FDS",
+            "LISTEN_PID",
+            "LISTEN_FDNAMES",
+            "CREDENTIALS_DIRECTORY",
+            "AWS_ACCESS_KEY",
+            "AWS_SECRET_KEY",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_SESSION_TOKEN",
+            "AWS_CREDENTIAL_FILE",
+            "AWS_PROFILE",
         ];
         let environment = hook_environment(
             inherited(&given),
@@ -133,8 +165,14 @@ mod tests {
         assert_eq!(
             names(&environment),
             [
-                "APPLICATION_NAME", "AWS_PROFILE", "DEPLOYMENT_GROUP_ID", "DEPLOYMENT_GROUP_NAME",
-                "DEPLOYMENT_ID", "JAVA_HOME", "LIFECYCLE_EVENT", "PATH",
+                "APPLICATION_NAME",
+                "AWS_PROFILE",
+                "DEPLOYMENT_GROUP_ID",
+                "DEPLOYMENT_GROUP_NAME",
+                "DEPLOYMENT_ID",
+                "JAVA_HOME",
+                "LIFECYCLE_EVENT",
+                "PATH",
             ]
         );
         assert_eq!(environment[OsStr::new("LIFECYCLE_EVENT")], "AfterInstall");
@@ -151,8 +189,10 @@ mod tests {
             etag: Some("e".into()),
         };
         let variables = deployment_variables(&spec, &LifecycleEvent::Install);
-        let bundle: Vec<_> =
-            variables.iter().filter(|(name, _)| name.starts_with("BUNDLE")).collect();
+        let bundle: Vec<_> = variables
+            .iter()
+            .filter(|(name, _)| name.starts_with("BUNDLE"))
+            .collect();
         assert_eq!(
             bundle,
             [
@@ -185,7 +225,16 @@ mod tests {
             on_premises: vec![("AWS_REGION", "eu-west-1".into())],
             ..EnvironmentRules::default()
         };
-        let given = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "JAVA_HOME", "LC_ALL"];
+        let given = [
+            "PATH",
+            "HOME",
+            "USER",
+            "LOGNAME",
+            "SHELL",
+            "LANG",
+            "JAVA_HOME",
+            "LC_ALL",
+        ];
         let environment = hook_environment(
             inherited(&given),
             &rules,
@@ -202,7 +251,10 @@ mod tests {
         let given = inherited(&["LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT"]);
         let event = LifecycleEvent::AfterInstall;
         let count = |strip_loader| {
-            let rules = EnvironmentRules { strip_loader, ..EnvironmentRules::default() };
+            let rules = EnvironmentRules {
+                strip_loader,
+                ..EnvironmentRules::default()
+            };
             hook_environment(given.clone(), &rules, &spec(), &event).len()
         };
         assert_eq!(count(false), count(true) + 3);

@@ -74,8 +74,15 @@ pub async fn profile_environment(
 ) -> Result<ProfileEnvironment, ProfileError> {
     let path = profile.display().to_string();
     // profile.d is written for bash where there is one.
-    let shell = if Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
-    let failed = |source| ProfileError::Shell { path: path.clone(), source };
+    let shell = if Path::new("/bin/bash").exists() {
+        "/bin/bash"
+    } else {
+        "/bin/sh"
+    };
+    let failed = |source| ProfileError::Shell {
+        path: path.clone(),
+        source,
+    };
     let mut child = Command::new(shell)
         .arg("-c")
         .arg(SCRIPT)
@@ -93,8 +100,8 @@ pub async fn profile_environment(
         .map_err(failed)?;
     let mut output = Vec::new();
     if let Some(stdout) = child.stdout.take() {
-        let reading = stdout.take(SIZE_LIMIT).read_to_end(&mut output);
-        match tokio::time::timeout(TIME_LIMIT, reading).await {
+        let mut limited = stdout.take(SIZE_LIMIT);
+        match tokio::time::timeout(TIME_LIMIT, limited.read_to_end(&mut output)).await {
             Ok(read) => drop(read.map_err(failed)?),
             Err(_) => return Err(ProfileError::TooSlow { path }),
         }
@@ -105,7 +112,9 @@ pub async fn profile_environment(
 fn parse(output: &[u8]) -> Option<ProfileEnvironment> {
     let end = output.iter().position(|byte| *byte == b'\n')?;
     let umask = std::str::from_utf8(&output[..end]).ok()?;
-    let umask = u32::from_str_radix(umask, 8).ok().filter(|umask| *umask <= 0o777)?;
+    let umask = u32::from_str_radix(umask, 8)
+        .ok()
+        .filter(|umask| *umask <= 0o777)?;
     // Without its last NUL the output was cut off.
     let variables = output[end + 1..].strip_suffix(b"\0")?;
     let variables = variables
@@ -115,7 +124,12 @@ fn parse(output: &[u8]) -> Option<ProfileEnvironment> {
             let (name, value) = (&variable[..equals], &variable[equals + 1..]);
             // What the evaluating shell sets for itself is nobody's wish.
             let own = matches!(name, b"_" | b"SHLVL" | b"PWD" | b"OLDPWD");
-            (!own).then(|| (OsString::from_vec(name.into()), OsString::from_vec(value.into())))
+            (!own).then(|| {
+                (
+                    OsString::from_vec(name.into()),
+                    OsString::from_vec(value.into()),
+                )
+            })
         })
         .collect();
     Some(ProfileEnvironment { variables, umask })
@@ -129,7 +143,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let profile = directory.path().join("profile");
         fs_err::write(&profile, content).unwrap();
-        let inherited = [("PATH".into(), "/usr/bin:/bin".into()), ("KEPT".into(), "1".into())];
+        let inherited = [
+            ("PATH".into(), "/usr/bin:/bin".into()),
+            ("KEPT".into(), "1".into()),
+        ];
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -159,15 +176,24 @@ mod tests {
 
     #[test]
     fn a_profile_that_ends_the_shell_is_an_error() {
-        assert!(matches!(evaluate("exit 0\n"), Err(ProfileError::Unusable { .. })));
+        assert!(matches!(
+            evaluate("exit 0\n"),
+            Err(ProfileError::Unusable { .. })
+        ));
     }
 
     #[test]
     fn a_missing_profile_changes_nothing() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         let inherited = [("PATH".into(), "/usr/bin:/bin".into())];
         let environment = runtime
-            .block_on(profile_environment(Path::new("/nonexistent/profile"), &inherited))
+            .block_on(profile_environment(
+                Path::new("/nonexistent/profile"),
+                &inherited,
+            ))
             .unwrap();
         assert_eq!(environment.variables, inherited);
     }

@@ -88,15 +88,17 @@ pub(super) mod tests {
             appspec_filename: "appspec.yml".into(),
             file_exists_behavior: FileExistsBehavior::Disallow,
             all_possible_lifecycle_events: None,
-            revision: Revision::LocalDirectory { location: "/src".into() },
+            revision: Revision::LocalDirectory {
+                location: "/src".into(),
+            },
         }
     }
 
     #[test]
     fn the_script_comes_from_the_archive_and_logs_into_this_deployment() {
         let spec = spec();
-        let directory = DeploymentRoot::new("/root")
-            .deployment(&spec.deployment_group_id, &spec.deployment_id);
+        let directory =
+            DeploymentRoot::new("/root").deployment(&spec.deployment_group_id, &spec.deployment_id);
         let script = Script {
             location: "scripts/a b.sh".into(),
             path: "scripts/a b.sh".into(),
@@ -114,10 +116,16 @@ pub(super) mod tests {
         let event = LifecycleEvent::ApplicationStop;
         let first = request(&settings, &spec, &directory, archive, &event, 0, &script);
         assert_eq!(first.script, archive.join("scripts/a b.sh"));
-        assert_eq!(first.scripts_log, Path::new("/root/g-1/d-1/logs/scripts.log"));
+        assert_eq!(
+            first.scripts_log,
+            Path::new("/root/g-1/d-1/logs/scripts.log")
+        );
         assert_eq!(
             first.preamble,
-            ["LifecycleEvent - ApplicationStop", "Script - scripts/a b.sh"]
+            [
+                "LifecycleEvent - ApplicationStop",
+                "Script - scripts/a b.sh"
+            ]
         );
         assert_eq!(first.timeout_seconds, 7);
         assert!(first.keep_under_sudo.contains(&"DEPLOYMENT_ID".to_owned()));

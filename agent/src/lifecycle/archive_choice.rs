@@ -53,10 +53,26 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("ApplicationStop", ArchiveChoice::LastSuccessful, ArchiveChoice::LastSuccessful)]
-    #[case("BeforeBlockTraffic", ArchiveChoice::LastSuccessful, ArchiveChoice::MostRecent)]
-    #[case("AfterBlockTraffic", ArchiveChoice::LastSuccessful, ArchiveChoice::MostRecent)]
-    #[case("BeforeAllowTraffic", ArchiveChoice::Own, ArchiveChoice::LastSuccessful)]
+    #[case(
+        "ApplicationStop",
+        ArchiveChoice::LastSuccessful,
+        ArchiveChoice::LastSuccessful
+    )]
+    #[case(
+        "BeforeBlockTraffic",
+        ArchiveChoice::LastSuccessful,
+        ArchiveChoice::MostRecent
+    )]
+    #[case(
+        "AfterBlockTraffic",
+        ArchiveChoice::LastSuccessful,
+        ArchiveChoice::MostRecent
+    )]
+    #[case(
+        "BeforeAllowTraffic",
+        ArchiveChoice::Own,
+        ArchiveChoice::LastSuccessful
+    )]
     #[case("AfterAllowTraffic", ArchiveChoice::Own, ArchiveChoice::LastSuccessful)]
     #[case("BeforeInstall", ArchiveChoice::Own, ArchiveChoice::Own)]
     #[case("AfterInstall", ArchiveChoice::Own, ArchiveChoice::Own)]
@@ -72,7 +88,10 @@ mod tests {
         let event = LifecycleEvent::from(event);
         assert_eq!(archive_choice(&event, By::Other, Kind::InPlace), normally);
         assert_eq!(archive_choice(&event, By::Other, Kind::BlueGreen), normally);
-        assert_eq!(archive_choice(&event, By::Rollback, Kind::InPlace), normally);
+        assert_eq!(
+            archive_choice(&event, By::Rollback, Kind::InPlace),
+            normally
+        );
         assert_eq!(
             archive_choice(&event, By::Rollback, Kind::BlueGreen),
             in_a_blue_green_rollback

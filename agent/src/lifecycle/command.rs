@@ -176,7 +176,9 @@ pub enum Action {
 
 /// An input that cannot happen in a state: a defect in the caller.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("input {input} in state {state} of a command; this is a defect of the agent, please report it")]
+#[error(
+    "input {input} in state {state} of a command; this is a defect of the agent, please report it"
+)]
 pub struct Unexpected {
     state: String,
     input: String,
@@ -249,7 +251,10 @@ fn begin(command: &Command) -> (State, Action) {
 
 fn acknowledge(resolution: Resolution) -> (State, Action) {
     let noop = matches!(resolution, Resolution::Noop | Resolution::Unsupported);
-    (State::AwaitingReply(resolution), Action::Acknowledge { noop })
+    (
+        State::AwaitingReply(resolution),
+        Action::Acknowledge { noop },
+    )
 }
 
 fn acknowledged(
@@ -283,9 +288,13 @@ fn acknowledged(
 fn script_ended(index: usize, of: usize, result: Result<(), Diagnostics>) -> (State, Action) {
     match result {
         Err(diagnostics) => finish(diagnostics),
-        Ok(()) if index + 1 < of => {
-            (State::InScript { index: index + 1, of }, Action::RunScript(index + 1))
-        }
+        Ok(()) if index + 1 < of => (
+            State::InScript {
+                index: index + 1,
+                of,
+            },
+            Action::RunScript(index + 1),
+        ),
         Ok(()) => finish(Diagnostics::succeeded(SuccessMessage::Plain)),
     }
 }
@@ -408,7 +417,11 @@ mod tests {
                         Input::Acknowledged(reply),
                     ]
                 ),
-                [Action::Resolve, Action::Acknowledge { noop: true }, Action::Report(noop.clone())]
+                [
+                    Action::Resolve,
+                    Action::Acknowledge { noop: true },
+                    Action::Report(noop.clone())
+                ]
             );
         }
     }
@@ -425,7 +438,9 @@ mod tests {
             ],
         );
         assert_eq!(actions[1], Action::Acknowledge { noop: true });
-        let Action::Report(verdict) = &actions[2] else { panic!("{actions:?}") };
+        let Action::Report(verdict) = &actions[2] else {
+            panic!("{actions:?}")
+        };
         assert_eq!(verdict.code(), Code::Other);
         assert!(verdict.message().contains("Mine"));
     }
@@ -491,7 +506,10 @@ mod tests {
     #[test]
     fn restarted_before_the_script_ran_runs_it() {
         let state = State::InScript { index: 0, of: 1 };
-        assert_eq!(after_restart(state, &hooks(), Evidence::NeverRan), Action::RunScript(0));
+        assert_eq!(
+            after_restart(state, &hooks(), Evidence::NeverRan),
+            Action::RunScript(0)
+        );
     }
 
     #[test]
@@ -506,14 +524,20 @@ mod tests {
             Action::Sweep(0)
         );
         let (_, action) = state.next(&hooks(), Input::Swept).unwrap();
-        let Action::Report(verdict) = action else { panic!("{action:?}") };
+        let Action::Report(verdict) = action else {
+            panic!("{action:?}")
+        };
         assert_eq!(verdict.code(), Code::AgentRestarted);
     }
 
     #[test]
     fn restarted_in_a_download_downloads_again_and_in_an_install_recovers_first() {
         assert_eq!(
-            after_restart(State::Downloading, &Command::DownloadBundle, Evidence::NotInScript),
+            after_restart(
+                State::Downloading,
+                &Command::DownloadBundle,
+                Evidence::NotInScript
+            ),
             Action::Download
         );
         assert_eq!(
@@ -538,7 +562,11 @@ mod tests {
     #[test]
     fn an_impossible_input_is_an_error_and_not_a_panic() {
         assert!(State::Done.next(&hooks(), Input::Begin).is_err());
-        assert!(State::Received.next(&hooks(), Input::ScriptEnded(Ok(()))).is_err());
+        assert!(
+            State::Received
+                .next(&hooks(), Input::ScriptEnded(Ok(())))
+                .is_err()
+        );
         assert!(
             State::Downloading
                 .next(&Command::DownloadBundle, Input::Restarted(Evidence::Lost))

@@ -38,8 +38,10 @@ pub fn local_order(requested: &[String]) -> Result<Vec<LifecycleEvent>, EventOrd
     if requested.iter().any(|name| name.trim().is_empty()) {
         return Err(EventOrderError::EmptyName);
     }
-    let mut events: Vec<_> =
-        requested.iter().map(|name| LifecycleEvent::from(name.trim())).collect();
+    let mut events: Vec<_> = requested
+        .iter()
+        .map(|name| LifecycleEvent::from(name.trim()))
+        .collect();
     let position = |events: &[LifecycleEvent], wanted: LifecycleEvent| {
         events.iter().position(|event| *event == wanted)
     };
@@ -48,7 +50,10 @@ pub fn local_order(requested: &[String]) -> Result<Vec<LifecycleEvent>, EventOrd
         position(&events, LifecycleEvent::Install),
     ) {
         (None, None) => {
-            events.splice(0..0, [LifecycleEvent::DownloadBundle, LifecycleEvent::Install]);
+            events.splice(
+                0..0,
+                [LifecycleEvent::DownloadBundle, LifecycleEvent::Install],
+            );
         }
         (None, Some(_)) => events.insert(0, LifecycleEvent::DownloadBundle),
         (Some(_), None) => events.insert(0, LifecycleEvent::Install),
@@ -94,7 +99,10 @@ fn check_order(events: &[LifecycleEvent]) -> Result<(), EventOrderError> {
 }
 
 fn too_early(event: &LifecycleEvent, needs: &'static str) -> EventOrderError {
-    EventOrderError::TooEarly { event: event.to_string(), needs }
+    EventOrderError::TooEarly {
+        event: event.to_string(),
+        needs,
+    }
 }
 
 #[cfg(test)]
@@ -105,8 +113,13 @@ mod tests {
 
     fn order(names: &str) -> Result<String, EventOrderError> {
         let names: Vec<String> = names.split(',').map(str::to_owned).collect();
-        local_order(&names)
-            .map(|events| events.iter().map(LifecycleEvent::as_str).collect::<Vec<_>>().join(","))
+        local_order(&names).map(|events| {
+            events
+                .iter()
+                .map(LifecycleEvent::as_str)
+                .collect::<Vec<_>>()
+                .join(",")
+        })
     }
 
     #[test]
@@ -158,6 +171,9 @@ mod tests {
 
     #[test]
     fn an_empty_name_is_refused() {
-        assert_eq!(order("Install,,Mine").unwrap_err(), EventOrderError::EmptyName);
+        assert_eq!(
+            order("Install,,Mine").unwrap_err(),
+            EventOrderError::EmptyName
+        );
     }
 }

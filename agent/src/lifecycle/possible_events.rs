@@ -44,7 +44,9 @@ pub fn check_possible_events(
     appspec: &AppSpec,
     possible: Option<&[String]>,
 ) -> Result<(), ImpossibleEvents> {
-    let Some(possible) = possible else { return Ok(()) };
+    let Some(possible) = possible else {
+        return Ok(());
+    };
     let unknown_hooks: Vec<String> = appspec
         .hooks
         .iter()
@@ -55,15 +57,20 @@ pub fn check_possible_events(
     let missing_hooks: Vec<String> = possible
         .iter()
         .filter(|event| {
-            matches!(LifecycleEvent::from(event.as_str()), LifecycleEvent::Custom(_))
-                && appspec.scripts(event).is_empty()
+            matches!(
+                LifecycleEvent::from(event.as_str()),
+                LifecycleEvent::Custom(_)
+            ) && appspec.scripts(event).is_empty()
         })
         .cloned()
         .collect();
     if unknown_hooks.is_empty() && missing_hooks.is_empty() {
         Ok(())
     } else {
-        Err(ImpossibleEvents { unknown_hooks, missing_hooks })
+        Err(ImpossibleEvents {
+            unknown_hooks,
+            missing_hooks,
+        })
     }
 }
 
@@ -85,9 +92,17 @@ mod tests {
         };
         let hooks = events
             .iter()
-            .map(|event| EventHooks { event: (*event).to_owned(), scripts: vec![script.clone()] })
+            .map(|event| EventHooks {
+                event: (*event).to_owned(),
+                scripts: vec![script.clone()],
+            })
             .collect();
-        AppSpec { file_exists_behavior: None, files: vec![], hooks, permissions: vec![] }
+        AppSpec {
+            file_exists_behavior: None,
+            files: vec![],
+            hooks,
+            permissions: vec![],
+        }
     }
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -113,6 +128,9 @@ mod tests {
         let listed = names(&["BeforeInstall", "Mine"]);
         let error = check_possible_events(&appspec(&["BeforeInstall"]), Some(&listed));
         assert_eq!(error.unwrap_err().missing_hooks, names(&["Mine"]));
-        assert_eq!(check_possible_events(&appspec(&["Mine"]), Some(&listed)), Ok(()));
+        assert_eq!(
+            check_possible_events(&appspec(&["Mine"]), Some(&listed)),
+            Ok(())
+        );
     }
 }
