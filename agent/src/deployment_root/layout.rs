@@ -114,6 +114,12 @@ impl DeploymentDirectory {
         self.path.join("logs").join("scripts.log")
     }
 
+    /// Held locked while the deployment runs, so that no other one's retention removes it (ours).
+    #[must_use]
+    pub fn in_use(&self) -> PathBuf {
+        self.path.join(".in-use")
+    }
+
     /// Requests and outcomes of hook scripts, one directory a run (ours; AWS's agents ignore it).
     #[must_use]
     pub fn hook_runs(&self) -> PathBuf {

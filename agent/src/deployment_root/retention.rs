@@ -6,6 +6,9 @@ use std::time::SystemTime;
 
 use fs_err as fs;
 
+use super::DeploymentDirectory;
+use crate::files::Lock;
+
 /// Old deployments could not be looked through.
 #[derive(Debug, thiserror::Error)]
 pub enum RetentionError {
@@ -25,8 +28,8 @@ pub struct Stuck {
 
 /// Removes the oldest deployments (by modification time) in `group` until, with the current one,
 /// no more than `max_revisions` are left. What is in `keep` never goes: the current deployment,
-/// the last successful one, one whose archive is about to be used again. Every entry counts, as
-/// it does for AWS's agents.
+/// the last successful one, one whose archive is about to be used again; nor does one that is
+/// running. Every entry counts, as it does for AWS's agents.
 ///
 /// What cannot be removed is returned and is no reason to fail a deployment.
 ///
@@ -43,7 +46,8 @@ pub fn remove_old_deployments(
         let entry = entry.map_err(RetentionError::List)?;
         let path = entry.path();
         // By name: a pointer may spell the directories above in another way.
-        if keep.iter().any(|kept| kept.file_name() == path.file_name()) {
+        let named = keep.iter().any(|kept| kept.file_name() == path.file_name());
+        if named || Lock::is_held(&DeploymentDirectory::from_pointer(path.clone()).in_use()) {
             kept += 1;
             continue;
         }
@@ -120,6 +124,16 @@ mod tests {
         let (current, successful) = (group.path().join("d-5"), group.path().join("d-0"));
         remove_old_deployments(group.path(), 1, &[&current, &successful]).unwrap();
         assert_eq!(left(group.path()), ["d-0", "d-5"]);
+    }
+
+    #[test]
+    fn one_that_is_running_never_goes() {
+        let group = group(3);
+        let running = DeploymentDirectory::from_pointer(group.path().join("d-0"));
+        let _held = Lock::try_acquire(&running.in_use()).unwrap().unwrap();
+        let current = group.path().join("d-2");
+        remove_old_deployments(group.path(), 1, &[&current]).unwrap();
+        assert_eq!(left(group.path()), ["d-0", "d-2"]);
     }
 
     #[test]

@@ -7,26 +7,30 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use super::Executor;
+use super::Host;
+use crate::deployment::DeploymentSpec;
+use crate::deployment_root::DeploymentDirectory;
 
-impl Executor<'_> {
-    /// Makes those of this deployment's directories that are not there yet. `mode` is exact,
-    /// whatever the umask: host tooling reads them (contract: deployment, "Modes").
+impl Host {
+    /// The deployment's directory; it and what else a deployment needs are made if they are not
+    /// there yet. Their mode is exact, whatever the umask: host tooling reads them (contract:
+    /// deployment, "Modes").
     ///
     /// # Errors
     /// When one cannot be made.
-    pub fn make_directories(&self) -> io::Result<()> {
-        let root = &self.host.root;
+    pub fn make_directories(&self, spec: &DeploymentSpec) -> io::Result<DeploymentDirectory> {
+        let root = &self.root;
+        let deployment = root.deployment(&spec.deployment_group_id, &spec.deployment_id);
         fs::create_dir_all(root.path())?;
         for directory in [
-            root.instructions_directory(),
-            root.logs_directory(),
-            root.group(&self.spec.deployment_group_id),
-            self.directory.path().to_owned(),
+            root.instructions_directory().as_path(),
+            root.logs_directory().as_path(),
+            root.group(&spec.deployment_group_id).as_path(),
+            deployment.path(),
         ] {
-            make(&directory, self.host.directory_mode)?;
+            make(directory, self.directory_mode)?;
         }
-        Ok(())
+        Ok(deployment)
     }
 }
 

@@ -18,8 +18,6 @@ use crate::files::{Lock, LockError};
 /// DownloadBundle failed.
 #[derive(Debug, thiserror::Error)]
 enum DownloadError {
-    #[error("cannot prepare the deployment's directory")]
-    Directories(#[source] io::Error),
     #[error("cannot keep other deployments of the group away")]
     Lock(#[source] LockError),
     #[error("cannot make room for the revision")]
@@ -57,7 +55,6 @@ impl Executor<'_> {
         &mut self,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), DownloadError> {
-        self.make_directories().map_err(DownloadError::Directories)?;
         self.retain(progress)?;
         let unpacked = self.fetch_and_unpack().await?;
         for warning in unpacked.warnings {

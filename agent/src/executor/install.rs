@@ -1,7 +1,5 @@
 //! Install: the revision's files come to their destinations.
 
-use std::io;
-
 use tokio::task::spawn_blocking;
 
 use super::{AppSpecFileError, Executor, Progress, read_appspec};
@@ -14,8 +12,6 @@ use crate::lifecycle::{ImpossibleEvents, check_possible_events};
 /// Install failed before or in the installation proper.
 #[derive(Debug, thiserror::Error)]
 enum InstallEventError {
-    #[error("cannot prepare the deployment's directory")]
-    Directories(#[source] io::Error),
     #[error("cannot keep other deployments of the group away")]
     Lock(#[source] LockError),
     // These say all there is to say.
@@ -44,7 +40,6 @@ impl Executor<'_> {
         &mut self,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), InstallEventError> {
-        self.make_directories().map_err(InstallEventError::Directories)?;
         let archive = self.directory.archive();
         let appspec = read_appspec(&archive, &self.spec.appspec_filename)
             .map_err(InstallEventError::AppSpec)?

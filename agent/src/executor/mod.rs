@@ -38,12 +38,14 @@ pub struct Executor<'a> {
 }
 
 impl<'a> Executor<'a> {
-    /// An executor for one command. `run_key` must be a plain file name, different for each
+    /// An executor for one command of the deployment in `directory`, which
+    /// [`Host::make_directories`] has made. `run_key` must be a plain file name, different for each
     /// command of the deployment and the same when the command is taken up after a restart.
     #[must_use]
     pub fn new(
         host: &'a Host,
         spec: &'a DeploymentSpec,
+        directory: DeploymentDirectory,
         command: &Command,
         run_key: String,
         cancelled: watch::Receiver<bool>,
@@ -53,7 +55,6 @@ impl<'a> Executor<'a> {
             Command::Install => LifecycleEvent::Install,
             Command::Hooks(event) => event.clone(),
         };
-        let directory = host.root.deployment(&spec.deployment_group_id, &spec.deployment_id);
         Self { host, spec, directory, event, run_key, source: None, cancelled }
     }
 }

@@ -45,6 +45,22 @@ impl Lock {
         }
     }
 
+    /// Whether somebody holds the lock at `path`. Makes nothing; what is not there, or is no
+    /// regular file, is held by nobody.
+    #[must_use]
+    pub fn is_held(path: &Path) -> bool {
+        let opened = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).bits())
+            .open(path);
+        let Ok(file) = opened else { return false };
+        // Shared, so that two that only look never see each other.
+        matches!(
+            Flock::lock(file.into_file(), FlockArg::LockSharedNonblock),
+            Err((_, Errno::EWOULDBLOCK))
+        )
+    }
+
     /// Waits for the lock at `path` (created, 0600, when absent).
     ///
     /// # Errors
@@ -87,11 +103,15 @@ mod tests {
         let path = directory.path().join("lock");
         let first = Lock::try_acquire(&path).unwrap().unwrap();
         assert!(Lock::try_acquire(&path).unwrap().is_none());
+        assert!(Lock::is_held(&path));
         std::thread::scope(|scope| {
             let second = scope.spawn(|| Lock::acquire(&path).unwrap());
             drop(first);
             drop(second.join().unwrap());
         });
+        assert!(!Lock::is_held(&path));
         assert!(Lock::try_acquire(&path).unwrap().is_some());
+        assert!(!Lock::is_held(&directory.path().join("absent")));
+        assert!(!directory.path().join("absent").exists());
     }
 }
