@@ -9,7 +9,6 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
@@ -25,10 +24,6 @@ use crate::program::PROGRAM_NAME;
 use crate::request::Request;
 use crate::run_dir::{OUTCOME, REQUEST, RunDir, RunDirError, STARTED, Started};
 use crate::sys;
-
-/// How long a lock is tried for that should be free: another thread's fork can hold a copy of
-/// our descriptor until it execs.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A script cannot be launched, or its outcome cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -235,16 +230,7 @@ pub fn launch(
     create(run_dir)?;
     let run_dir = RunDir::open(run_dir)?;
     let lock = run_dir.open_lock()?;
-    let patience = Instant::now() + LOCK_PATIENCE;
-    loop {
-        match run_dir.try_lock(&lock) {
-            Ok(()) => break,
-            Err(RunDirError::Held { .. }) if Instant::now() < patience => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
+    run_dir.lock(&lock)?;
     if run_dir.has(STARTED) || run_dir.has(OUTCOME) {
         return Err(RunDirError::AlreadyStarted {
             path: run_dir.path().to_owned(),

@@ -3,12 +3,11 @@
 //! Entries of one round are collected and written with one `write` a log. A log that cannot be
 //! written costs a warning, never the script.
 
-use std::fmt::Write as _;
-
-use jiff::Zoned;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::log_file::{LogFile, Rotation};
 use crate::request::Request;
+use crate::sys::{self, LocalTime};
 
 /// 64 MiB, 8 files (contract: hooks, deployment).
 const ROTATION: Rotation = Rotation {
@@ -93,7 +92,7 @@ impl Logs {
     /// Adds an entry, given in parts without newlines, to this round.
     pub(crate) fn entry(&mut self, parts: &[&[u8]]) {
         let id = &self.deployment_id;
-        let (scripts, deployments) = self.stamps.get_or_insert_with(|| stamps(&Zoned::now(), id));
+        let (scripts, deployments) = self.stamps.get_or_insert_with(|| now(id));
         self.scripts.entry(scripts.as_bytes(), parts);
         if let Some(target) = &mut self.deployments {
             target.entry(deployments.as_bytes(), parts);
@@ -125,23 +124,38 @@ impl Logs {
     }
 }
 
+fn now(deployment_id: &str) -> (String, String) {
+    let since_1970: Duration = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let seconds = i64::try_from(since_1970.as_secs()).unwrap_or_default();
+    // Only a year beyond all counting has none.
+    let time = sys::local_time(seconds).unwrap_or(LocalTime {
+        year: 1970,
+        month: 1,
+        day: 1,
+        hour: 0,
+        minute: 0,
+        second: 0,
+    });
+    stamps(time, since_1970.subsec_millis(), deployment_id)
+}
+
 /// What a line begins with: in scripts.log, in the deployments log.
-fn stamps(now: &Zoned, deployment_id: &str) -> (String, String) {
-    let mut seconds = String::with_capacity(24);
-    // Writing to a String cannot fail.
-    let _ = write!(
-        seconds,
-        "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
-        now.year(),
-        now.month(),
-        now.day(),
-        now.hour(),
-        now.minute(),
-        now.second()
-    );
-    let deployments = format!("[{seconds}.{:03}] [{deployment_id}]", now.millisecond());
-    seconds.push(' ');
-    (seconds, deployments)
+fn stamps(time: LocalTime, milliseconds: u32, deployment_id: &str) -> (String, String) {
+    let LocalTime {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+    } = time;
+    let text = format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}");
+    (
+        format!("{text} "),
+        format!("[{text}.{milliseconds:03}] [{deployment_id}]"),
+    )
 }
 
 #[cfg(test)]
@@ -151,9 +165,16 @@ mod tests {
     use crate::request::tests::request;
 
     #[test]
-    fn stamps_are_local_time_as_the_contract_has_them() {
-        let now: Zoned = "2026-03-04T05:06:07.0891+02:00[+02:00]".parse().unwrap();
-        let (scripts, deployments) = stamps(&now, "d-ABC");
+    fn stamps_are_as_the_contract_has_them() {
+        let time = LocalTime {
+            year: 2026,
+            month: 3,
+            day: 4,
+            hour: 5,
+            minute: 6,
+            second: 7,
+        };
+        let (scripts, deployments) = stamps(time, 89, "d-ABC");
         assert_eq!(scripts, "2026-03-04 05:06:07 ");
         assert_eq!(deployments, "[2026-03-04 05:06:07.089] [d-ABC]");
     }

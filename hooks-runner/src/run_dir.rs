@@ -8,6 +8,7 @@ use std::io::{self, Seek as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
@@ -24,6 +25,11 @@ pub(crate) const OUTCOME: &str = "outcome.json";
 /// Disk space kept for the outcome while the script runs, in bytes: a script that fills the disk
 /// must not cost its own result.
 const OUTCOME_BYTES: i64 = 32 * 1024;
+
+/// How long a lock is tried for that should be free: a fork by another thread of the agent can
+/// hold a copy of its descriptor until it execs.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_INTERVAL: Duration = Duration::from_millis(5);
 
 /// What is recorded, durably, before the script begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,13 +212,21 @@ impl RunDir {
         }
     }
 
-    /// Takes the lock without waiting.
-    pub(crate) fn try_lock(&self, file: &File) -> Result<(), RunDirError> {
+    /// Takes the lock, see [`LOCK_PATIENCE`].
+    pub(crate) fn lock(&self, file: &File) -> Result<(), RunDirError> {
         let path = self.file(LOCK);
-        match file.try_lock() {
-            Ok(()) => Ok(()),
-            Err(TryLockError::WouldBlock) => Err(RunDirError::Held { path }),
-            Err(TryLockError::Error(source)) => Err(RunDirError::Write { path, source }),
+        let patience = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) if Instant::now() < patience => {
+                    std::thread::sleep(LOCK_INTERVAL);
+                }
+                Err(TryLockError::WouldBlock) => return Err(RunDirError::Held { path }),
+                Err(TryLockError::Error(source)) => {
+                    return Err(RunDirError::Write { path, source });
+                }
+            }
         }
     }
 
@@ -227,7 +241,7 @@ impl RunDir {
         } else {
             own
         };
-        self.try_lock(&file)?;
+        self.lock(&file)?;
         if self.has(STARTED) || self.has(OUTCOME) {
             return Err(RunDirError::AlreadyStarted {
                 path: self.path.clone(),
@@ -253,7 +267,8 @@ fn lock_options() -> fs::OpenOptions {
 }
 
 fn read_no_follow(path: &Path) -> io::Result<Vec<u8>> {
-    let mut content = Vec::new();
+    // Room for an ordinary one in one read.
+    let mut content = Vec::with_capacity(8 * 1024);
     io::Read::read_to_end(
         &mut fs::OpenOptions::new()
             .read(true)

@@ -352,6 +352,39 @@ pub(crate) fn detach(command: &mut Command) {
     }
 }
 
+/// A point in time on this host's clocks on the wall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LocalTime {
+    pub(crate) year: i32,
+    pub(crate) month: i32,
+    pub(crate) day: i32,
+    pub(crate) hour: i32,
+    pub(crate) minute: i32,
+    pub(crate) second: i32,
+}
+
+/// Local time `seconds` after 1970. The C library's: a time zone library reads the whole zone
+/// database at start, which costs more than all the rest of a short run.
+pub(crate) fn local_time(seconds: i64) -> Option<LocalTime> {
+    // SAFETY: both structures are valid (tm when zeroed) and outlive the call. It reads TZ from
+    // the environment, which this program never changes.
+    let time = unsafe {
+        let mut time: libc::tm = std::mem::zeroed();
+        if libc::localtime_r(&raw const seconds, &raw mut time).is_null() {
+            return None;
+        }
+        time
+    };
+    Some(LocalTime {
+        year: time.tm_year + 1900,
+        month: time.tm_mon + 1,
+        day: time.tm_mday,
+        hour: time.tm_hour,
+        minute: time.tm_min,
+        second: time.tm_sec,
+    })
+}
+
 /// A descriptor of a process: unlike a pid it never comes to mean another one.
 pub(crate) struct ProcessDescriptor(OwnedFd);
 

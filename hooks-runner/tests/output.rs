@@ -99,3 +99,18 @@ fn without_a_deployments_log_there_is_none() {
     assert_eq!(fixture.run().result, ScriptResult::Succeeded);
     assert!(!fixture.path("all").exists());
 }
+
+#[test]
+fn stamps_are_local_time() {
+    let mut fixture = Fixture::sh("date '+%Y-%m-%d %H:%M'");
+    // Nowhere is it this zone's time by default.
+    fixture.environment.push(("TZ".into(), "XXX-13:47".into()));
+    fixture.run();
+    let log = fixture.scripts_log();
+    let stamp = log.lines().next().unwrap();
+    let (from, until) = (&fixture.stdout_entries()[0], log.lines().last().unwrap());
+    assert!(
+        stamp.starts_with(from.as_str()) || until.starts_with(from.as_str()),
+        "{log}"
+    );
+}

@@ -480,6 +480,32 @@ fn cancelled_while_output_is_left_open_ends_no_daemon() {
 }
 
 #[test]
+fn a_shutdown_while_output_is_left_open_ends_no_daemon() {
+    let fixture = Fixture::sh(DAEMON).ends("daemon");
+    let running = fixture.launch();
+    let runner = Pid::from_raw(fixture.started().pid);
+    wait_for("the warning", || {
+        fixture.scripts_log().contains("[warning]").then_some(())
+    });
+    kill(runner, signal::SIGTERM).unwrap();
+    assert_eq!(running.wait().unwrap().result, ScriptResult::HostShutdown);
+    daemon_lives_on(&fixture, &["started", "still here", "unfinished"]);
+}
+
+#[test]
+fn output_that_closes_in_a_shutdown_is_still_success() {
+    let fixture = Fixture::sh(DAEMON).ends("daemon");
+    let running = fixture.launch();
+    let runner = Pid::from_raw(fixture.started().pid);
+    wait_for("the warning", || {
+        fixture.scripts_log().contains("[warning]").then_some(())
+    });
+    kill(runner, signal::SIGTERM).unwrap();
+    signal::killpg(fixture.pid("daemon"), signal::SIGKILL).unwrap();
+    assert_eq!(running.wait().unwrap().result, ScriptResult::Succeeded);
+}
+
+#[test]
 fn a_killed_runner_leaves_an_unknown_state() {
     let fixture = Fixture::sh("echo $$ > \"$DIR/main\"; sleep 60").ends("main");
     let running = fixture.launch();

@@ -111,7 +111,7 @@ fn runas_another_user_says_what_to_do() {
 
 #[test]
 fn sudo_that_is_not_allowed_or_not_there_is_a_clear_failure() {
-    if lacks_root() || std::env::var_os("REQUIRE_SUDO_TESTS").is_some() {
+    if lacks_root() || may_sudo() {
         return;
     }
     let mut fixture = Fixture::sh("echo ran");
@@ -134,25 +134,31 @@ fn sudo_that_is_not_allowed_or_not_there_is_a_clear_failure() {
 }
 
 /// Whether `daemon` may do anything under sudo without a password: a rule that only a machine
-/// made for tests has (`daemon ALL=(ALL) NOPASSWD: ALL`); with `REQUIRE_SUDO_TESTS` it must be.
-fn lacks_sudo() -> bool {
+/// made for tests has (`daemon ALL=(ALL) NOPASSWD: ALL`).
+fn may_sudo() -> bool {
     #[expect(clippy::disallowed_methods, reason = "asks sudo as a person would")]
-    let allowed = Command::new("sudo")
+    let mut command = Command::new("sudo");
+    command
         .args(["-n", "--preserve-env=DEPLOYMENT_ID", "true"])
         .uid(USER)
         .gid(USER)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .status()
-        .is_ok_and(|status| status.success());
-    if !allowed {
-        assert!(
-            std::env::var_os("REQUIRE_SUDO_TESTS").is_none(),
-            "this test needs sudo without a password for uid {USER}"
-        );
-        eprintln!("skipped: uid {USER} may not use sudo");
+        .is_ok_and(|status| status.success())
+}
+
+/// True when the test must be skipped for want of that rule; never with `REQUIRE_SUDO_TESTS`.
+fn lacks_sudo() -> bool {
+    if may_sudo() {
+        return false;
     }
-    !allowed
+    assert!(
+        std::env::var_os("REQUIRE_SUDO_TESTS").is_none(),
+        "this test needs sudo without a password for uid {USER}"
+    );
+    eprintln!("skipped: uid {USER} may not use sudo");
+    true
 }
 
 #[test]
