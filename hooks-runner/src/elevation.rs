@@ -70,6 +70,7 @@ impl Elevation {
             arguments: &arguments,
             environment: &environment,
             switch: None,
+            umask: 0o022,
             stdin: null.as_fd(),
             stdout: null.as_fd(),
             stderr: null.as_fd(),

@@ -208,7 +208,7 @@ fn start(
     if let Some(result) = supervise::told(signals).before_start() {
         return Ok(Err(result));
     }
-    let (held, pipes) = fork_script(&start, &script)?;
+    let (held, pipes) = fork_script(&start, &script, request.umask)?;
     if let Err(error) = record_start(run_dir, held.pid().as_raw()) {
         held.abandon();
         return Err(error);
@@ -240,6 +240,7 @@ fn start(
 fn fork_script(
     start: &Start,
     script: &Script,
+    umask: u32,
 ) -> Result<(sys::HeldChild, [OwnedFd; 2]), ProgramError> {
     let null = fs::File::open("/dev/null").map_err(set_up("/dev/null"))?;
     let pipe = || nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(set_up("pipes"));
@@ -253,6 +254,7 @@ fn fork_script(
         arguments: &arguments,
         environment: &environment,
         switch: start.switch.as_ref(),
+        umask,
         stdin: null.as_fd(),
         stdout: script_stdout.as_fd(),
         stderr: script_stderr.as_fd(),

@@ -27,6 +27,8 @@ pub struct Request {
     pub runas_via: RunasVia,
     /// Names of variables that `sudo` must preserve.
     pub keep_under_sudo: Vec<String>,
+    /// File mode bits that the script starts without; 0022 unless /etc/profile says otherwise.
+    pub umask: u32,
     /// From the start of the script until it has ended and its output is closed.
     pub timeout_seconds: u64,
     /// What a script that exits 0 with its output held open by others comes to.
@@ -100,6 +102,7 @@ pub(crate) mod tests {
             sudo: false,
             runas_via: RunasVia::Native,
             keep_under_sudo: vec!["DEPLOYMENT_ID".to_owned()],
+            umask: 0o022,
             timeout_seconds: 3600,
             outputs_left_open: OutputsLeftOpen::Wait,
             scripts_log: PathBuf::from("/logs/scripts.log"),

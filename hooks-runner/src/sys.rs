@@ -45,6 +45,7 @@ pub(crate) struct Spawn<'a> {
     pub(crate) arguments: &'a [CString],
     pub(crate) environment: &'a [CString],
     pub(crate) switch: Option<&'a Switch>,
+    pub(crate) umask: u32,
     pub(crate) stdin: BorrowedFd<'a>,
     pub(crate) stdout: BorrowedFd<'a>,
     pub(crate) stderr: BorrowedFd<'a>,
@@ -211,7 +212,7 @@ fn child(
         if libc::chdir(c"/".as_ptr()) < 0 {
             give_up(Step::Directory);
         }
-        libc::umask(0o022);
+        libc::umask(spawn.umask);
         let mut tries = 0;
         loop {
             libc::execve(

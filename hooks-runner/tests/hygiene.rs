@@ -17,6 +17,13 @@ fn lines(fixture: &Fixture) -> Vec<String> {
 }
 
 #[test]
+fn the_umask_is_the_requests() {
+    let mut fixture = Fixture::sh("umask");
+    fixture.request.umask = 0o027;
+    assert_eq!(lines(&fixture), ["0027"]);
+}
+
+#[test]
 fn working_directory_umask_and_empty_stdin() {
     let fixture = Fixture::sh("pwd; umask; cat; readlink /proc/self/fd/0");
     assert_eq!(lines(&fixture), ["/", "0022", "/dev/null"]);

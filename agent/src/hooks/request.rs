@@ -16,6 +16,8 @@ use crate::lifecycle::LifecycleEvent;
 pub struct HookSettings {
     /// `runas_via`.
     pub runas_via: RunasVia,
+    /// The umask of scripts: 0022, or what /etc/profile sets.
+    pub umask: u32,
     /// `outputs_left_open`.
     pub outputs_left_open: OutputsLeftOpen,
     /// The log of all deployments, when `enable_deployments_log`.
@@ -54,6 +56,7 @@ pub fn request(
             .into_iter()
             .map(|(name, _)| name.to_owned())
             .collect(),
+        umask: settings.umask,
         timeout_seconds: script.timeout.as_secs(),
         outputs_left_open: settings.outputs_left_open,
         scripts_log: directory.scripts_log(),
@@ -108,6 +111,7 @@ pub(super) mod tests {
         };
         let settings = HookSettings {
             runas_via: RunasVia::Native,
+            umask: 0o022,
             outputs_left_open: OutputsLeftOpen::Wait,
             deployments_log: Some("/root/deployment-logs/x.log".into()),
             restrict_log_permissions: false,

@@ -47,6 +47,7 @@ impl Fixture {
             sudo: false,
             runas_via: RunasVia::Native,
             keep_under_sudo: Vec::new(),
+            umask: 0o022,
             timeout_seconds: 60,
             outputs_left_open: OutputsLeftOpen::Wait,
             scripts_log: directory.path().join("logs/scripts.log"),
