@@ -17,11 +17,13 @@ pub use exit::Exit;
 #[must_use]
 pub fn main() -> ExitCode {
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
-    match arguments.first().and_then(|program| Path::new(program).file_name()) {
-        Some(name) if name == "hooks-runner" => return hooks_runner::main(),
-        // v1's name for what is now a subcommand.
-        Some(name) if name == "codedeploy-local" => arguments.insert(1, "run-bundle".into()),
-        _ => {}
+    // First of all: the runner closes what it did not open itself.
+    if hooks_runner::is_called_as_runner(arguments.first()) {
+        return hooks_runner::main();
+    }
+    // v1's name for what is now a subcommand.
+    if arguments.first().is_some_and(|name| Path::new(name).ends_with("codedeploy-local")) {
+        arguments.insert(1, "run-bundle".into());
     }
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,

@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 
-use hooks_runner::Program;
+use hooks_runner::{OutputsLeftOpen, Program, RunasVia};
 
 use crate::bundle::{Sources, UnpackOptions};
+use crate::config::{self, Config};
 use crate::deployment_root::DeploymentRoot;
-use crate::hooks::{EnvironmentRules, HookSettings};
+use crate::hooks::{EnvironmentRules, HookBase, HookSettings};
+use crate::identity::OnPremises;
 use crate::install::InstallOptions;
 
 /// This host's directories, limits and means; the same for every command.
@@ -35,4 +37,62 @@ pub struct Host {
     pub unpack: UnpackOptions,
     /// How files are installed.
     pub install: InstallOptions,
+}
+
+impl Host {
+    /// The host that the configuration describes.
+    #[must_use]
+    pub fn new(
+        config: &Config,
+        on_premises: Option<&OnPremises>,
+        base: HookBase,
+        runner: Program,
+        sources: Sources,
+    ) -> Self {
+        let restricted = config.restrict_agent_dir_permissions;
+        let root = DeploymentRoot::new(&config.root_dir);
+        let deployments_log = config
+            .enable_deployments_log
+            .then(|| root.deployments_log(config.program_name.as_str()));
+        Self {
+            max_revisions: usize::try_from(config.max_revisions.get()).unwrap_or(usize::MAX),
+            directory_mode: if restricted { 0o711 } else { 0o755 },
+            state_file_mode: if restricted { 0o600 } else { 0o644 },
+            hooks: HookSettings {
+                runas_via: match config.runas_via {
+                    config::RunAsVia::Native => RunasVia::Native,
+                    config::RunAsVia::Su => RunasVia::Su,
+                },
+                umask: base.umask,
+                outputs_left_open: match config.outputs_left_open {
+                    config::OutputsLeftOpen::Wait => OutputsLeftOpen::Wait,
+                    config::OutputsLeftOpen::Release => OutputsLeftOpen::Release,
+                },
+                deployments_log,
+                restrict_log_permissions: restricted,
+            },
+            environment: EnvironmentRules {
+                only_allowlist: config.restrict_hook_env_to_allowlist,
+                strip_loader: config.strip_loader_env_in_hooks,
+                on_premises: on_premises.map(OnPremises::hook_environment).unwrap_or_default(),
+            },
+            inherited_environment: base.variables,
+            runner,
+            sources,
+            unpack: UnpackOptions {
+                reject_links: config.reject_symlinks_in_bundle,
+                reject_unsafe_permissions: config.reject_unsafe_permissions_in_bundle,
+                ignore_ownership: config.ignore_ownership_in_bundle,
+                max_extracted_bytes: config.archive_max_extraction_size.map(std::num::NonZero::get),
+                ..UnpackOptions::default()
+            },
+            install: InstallOptions {
+                preserve_directory_symlinks: config.preserve_directory_symlinks,
+                reject_unsafe_permissions: config.reject_unsafe_permissions_in_bundle,
+                reject_unconfined_selinux: config.reject_unconfined_selinux_in_bundle,
+                ..InstallOptions::default()
+            },
+            root,
+        }
+    }
 }

@@ -7,5 +7,5 @@ mod profile;
 mod request;
 
 pub use environment::{EnvironmentRules, deployment_variables, hook_environment};
-pub use profile::{ProfileEnvironment, ProfileError, profile_environment};
+pub use profile::{HookBase, ProfileError, profile_environment};
 pub use request::{HookSettings, request};

@@ -25,9 +25,9 @@ const SIZE_LIMIT: u64 = 2 * 1024 * 1024;
 const SCRIPT: &str = r#"set -a; if [ -r "$1" ]; then . "$1"; fi >/dev/null 2>&1 </dev/null
 set +a; umask; exec env -0"#;
 
-/// The environment and umask for hooks.
+/// What hooks start from: the agent's own environment, or what /etc/profile makes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProfileEnvironment {
+pub struct HookBase {
     /// Every variable.
     pub variables: Vec<(OsString, OsString)>,
     /// File mode bits that hooks do not set.
@@ -71,7 +71,7 @@ pub enum ProfileError {
 pub async fn profile_environment(
     profile: &Path,
     inherited: &[(OsString, OsString)],
-) -> Result<ProfileEnvironment, ProfileError> {
+) -> Result<HookBase, ProfileError> {
     let path = profile.display().to_string();
     // profile.d is written for bash where there is one.
     let shell = if Path::new("/bin/bash").exists() {
@@ -109,7 +109,7 @@ pub async fn profile_environment(
     parse(&output).ok_or(ProfileError::Unusable { path })
 }
 
-fn parse(output: &[u8]) -> Option<ProfileEnvironment> {
+fn parse(output: &[u8]) -> Option<HookBase> {
     let end = output.iter().position(|byte| *byte == b'\n')?;
     let umask = std::str::from_utf8(&output[..end]).ok()?;
     let umask = u32::from_str_radix(umask, 8)
@@ -132,14 +132,14 @@ fn parse(output: &[u8]) -> Option<ProfileEnvironment> {
             })
         })
         .collect();
-    Some(ProfileEnvironment { variables, umask })
+    Some(HookBase { variables, umask })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn evaluate(content: &str) -> Result<ProfileEnvironment, ProfileError> {
+    fn evaluate(content: &str) -> Result<HookBase, ProfileError> {
         let directory = tempfile::tempdir().unwrap();
         let profile = directory.path().join("profile");
         fs_err::write(&profile, content).unwrap();
@@ -154,7 +154,7 @@ mod tests {
             .block_on(profile_environment(&profile, &inherited))
     }
 
-    fn value(environment: &ProfileEnvironment, name: &str) -> Option<String> {
+    fn value(environment: &HookBase, name: &str) -> Option<String> {
         environment
             .variables
             .iter()

@@ -1,13 +1,12 @@
 //! From the command line and the configuration to everything that a deployment needs.
 
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use fs_err as fs;
 use hooks_runner::Program;
 
 use super::location::{LocationError, revision};
-use crate::bundle::{Credentials, Sources};
 use crate::cli::arguments::RunBundleArguments;
 use crate::cli::state_directory::state_directory;
 use crate::config::{Config, ConfigError, Loaded, Purpose, default_path};
@@ -17,9 +16,10 @@ use crate::deployment::{
 };
 use crate::error::chain;
 use crate::executor::Host;
-use crate::hooks::profile_environment;
-use crate::identity::{OnPremisesError, read_on_premises};
+use crate::hooks::{HookBase, profile_environment};
+use crate::identity::{OnPremises, OnPremisesError};
 use crate::lifecycle::{DEFAULT_LOCAL_ORDER, EventOrderError, LifecycleEvent, local_order};
+use crate::logging;
 
 /// Names the log of local deployments.
 const LOG_NAME: &str = "codedeploy-local";
@@ -60,28 +60,94 @@ pub(super) struct Prepared {
 pub(super) async fn prepare(arguments: &RunBundleArguments) -> Result<Prepared, SettingsError> {
     let spec = specification(arguments)?;
     let events = local_order(&arguments.events).map_err(SettingsError::Events)?;
-    let Loaded { mut config, warnings, .. } = configuration(arguments)?;
+    let Loaded { config, warnings, .. } = configuration(arguments)?;
     let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     if let Err(error) = start_log(&config) {
         warnings.push(format!("there is no log of this deployment: {error}"));
     }
-    let on_premises = read_on_premises(&config.on_premises_config_file)
-        .map_err(SettingsError::OnPremises)?;
-    warnings.extend(on_premises.warnings.iter().map(ToString::to_string));
-    let inherited: Vec<_> = std::env::vars_os().collect();
-    let profile = if config.profile_environment {
-        match profile_environment(Path::new("/etc/profile"), &inherited).await {
-            Ok(profile) => Some(profile),
-            Err(error) => {
-                warnings.push(format!("{}; hooks do without", chain(&error)));
-                None
-            }
+    let (on_premises, remarks) =
+        OnPremises::read(&config.on_premises_config_file).map_err(SettingsError::OnPremises)?;
+    warnings.extend(remarks.iter().map(ToString::to_string));
+    let mut environment = HookBase { variables: std::env::vars_os().collect(), umask: 0o022 };
+    if config.profile_environment {
+        match profile_environment(Path::new("/etc/profile"), &environment.variables).await {
+            Ok(profile) => environment = profile,
+            Err(error) => warnings.push(format!("{}; hooks do without it", chain(&error))),
         }
-    } else {
-        None
+    }
+    let host = Host::new(&config, on_premises.as_ref(), environment, runner()?);
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    let bundle = arguments.bundle_location.clone();
+    Ok(Prepared { host, spec, events, warnings, bundle })
+}
+
+fn specification(arguments: &RunBundleArguments) -> Result<DeploymentSpec, SettingsError> {
+    let token = arguments.github_token.clone().and_then(GitHubToken::new);
+    let revision = revision(&arguments.bundle_location, arguments.bundle_type, token)
+        .map_err(SettingsError::Location)?;
+    let group =
+        DeploymentGroupId::new(&arguments.deployment_group).map_err(SettingsError::Group)?;
+    let application = arguments.application_name.as_ref().unwrap_or(&arguments.bundle_location);
+    // A misspelt hook name fails here, other than in the daemon, which is not told the events.
+    let possible: Vec<String> = DEFAULT_LOCAL_ORDER
+        .iter()
+        .map(ToString::to_string)
+        .chain(arguments.events.iter().map(|event| event.trim().to_owned()))
+        .collect();
+    Ok(DeploymentSpec {
+        deployment_id: local_id().map_err(SettingsError::Random)?,
+        deployment_group_id: group,
+        deployment_group_name: arguments.deployment_group_name.clone(),
+        application_name: application.clone(),
+        creator: DeploymentCreator::Other,
+        deployment_type: DeploymentType::InPlace,
+        appspec_filename: arguments.appspec_filename.clone(),
+        file_exists_behavior: arguments.file_exists_behavior.clone(),
+        all_possible_lifecycle_events: Some(possible),
+        revision,
+    })
+}
+
+/// `d-<9 of A-Z and 0-9>-local`, as v1's local tool names its deployments.
+fn local_id() -> std::io::Result<DeploymentId> {
+    const LETTERS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+    let mut random = [0_u8; 9];
+    fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
+    let letters: String =
+        random.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect();
+    DeploymentId::new(&format!("d-{letters}-local")).map_err(std::io::Error::other)
+}
+
+/// The file that is named; else root's, if there is one; else defaults below the user's own state
+/// directory.
+fn configuration(arguments: &RunBundleArguments) -> Result<Loaded, SettingsError> {
+    let root = nix::unistd::geteuid().is_root();
+    let installed = default_path();
+    let path = match &arguments.agent_configuration_file {
+        Some(path) => path,
+        None if root && installed.exists() => &installed,
+        None => {
+            let state = state_directory(root, |name| std::env::var_os(name))
+                .ok_or(SettingsError::NoStateDirectory)?;
+            let mut loaded = Loaded::defaults(Purpose::Local);
+            loaded.config.root_dir = state.join("deployment-root");
+            loaded.config.log_dir = state.join("log");
+            return Ok(loaded);
+        }
     };
-    // Local deployments work for people who know nothing of S3 regions of a fleet's hosts.
-    let sources = Sources::new(source_settings(&config, on_premises.host.as_ref()));
-    let host = Host::new(&config, on_premises.host.as_ref(), inherited, profile, sources, runner()?);
-    Ok(Prepared { host, spec, events, warnings, bundle: arguments.bundle_location.clone() })
+    Config::load(path, Purpose::Local).map_err(SettingsError::Configuration)
+}
+
+fn start_log(config: &Config) -> std::io::Result<()> {
+    let mode = if config.restrict_log_dir_permissions { 0o640 } else { 0o644 };
+    logging::to_file(&config.log_dir, LOG_NAME, config.verbose, mode)
+}
+
+/// The program beside this one; alone (`cargo run -p agent`), this one under the other's name.
+fn runner() -> Result<Program, SettingsError> {
+    let own = std::env::current_exe().map_err(SettingsError::Program)?;
+    let beside = own.with_file_name(hooks_runner::PROGRAM_NAME);
+    Ok(if beside.is_file() { Program::new(beside) } else { Program::reexec(own) })
 }
