@@ -63,7 +63,7 @@ fn directories_and_files_have_the_modes_that_host_tooling_reads() {
     outcome.assert_success();
     let tree = snapshot(&host.root());
     for (path, mode) in [
-        (format!("{GROUP}"), 0o755),
+        (GROUP.to_owned(), 0o755),
         (format!("{GROUP}/{}", outcome.deployment_id()), 0o755),
         (format!("{GROUP}/{}/deployment-archive", outcome.deployment_id()), 0o755),
         (format!("{GROUP}/{}/logs/scripts.log", outcome.deployment_id()), 0o644),
