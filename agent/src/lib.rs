@@ -7,3 +7,4 @@ pub mod deployment;
 pub mod deployment_root;
 pub mod error;
 pub mod files;
+pub mod install;
