@@ -135,10 +135,10 @@ fn carry_out(
                     area.display()
                 )
             }));
-            if staging.discard(warnings) {
-                if let Err(error) = fs_err::remove_dir_all(working) {
-                    warnings.push(format!("cannot clean up after the Install: {error}"));
-                }
+            if staging.discard(warnings)
+                && let Err(error) = fs_err::remove_dir_all(working)
+            {
+                warnings.push(format!("cannot clean up after the Install: {error}"));
             }
             result.map_err(InstallError::Undone)
         }

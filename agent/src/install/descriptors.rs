@@ -20,7 +20,7 @@ use super::tree::Existing;
 const MOST_LINKS: u32 = 40;
 
 /// Why a directory could not be entered.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum OpenError {
     /// It is, or leads through, a link that `owner` could have planted.
     Untrusted { owner: u32 },

@@ -211,11 +211,11 @@ pub(super) fn owners(
         };
         let exact = fs_err::read(path.with_file_name(format!("{group}-cleanup.exact"))).ok();
         for entry in super::cleanup::parse(&content, exact.as_deref()) {
-            if let Entry::Path(path) = entry {
-                if wanted.contains(path) {
-                    let path = PathBuf::from(std::ffi::OsStr::from_bytes(path));
-                    owners.insert(path, group.clone());
-                }
+            if let Entry::Path(path) = entry
+                && wanted.contains(path)
+            {
+                let path = PathBuf::from(std::ffi::OsStr::from_bytes(path));
+                owners.insert(path, group.clone());
             }
         }
     }

@@ -216,10 +216,10 @@ impl Stager<'_> {
         symlinkat(target.as_os_str(), parent, name)?;
         let own = |user, group| fchownat(parent, name, user, group, AtFlags::AT_SYMLINK_NOFOLLOW);
         self.keep_owner(&status, own)?;
-        if let Some(rule) = self.plan.rule_of(id) {
-            if rule.user.is_some() || rule.group.is_some() {
-                own(rule.user, rule.group)?;
-            }
+        if let Some(rule) = self.plan.rule_of(id)
+            && (rule.user.is_some() || rule.group.is_some())
+        {
+            own(rule.user, rule.group)?;
         }
         let [accessed, modified] = times(&status);
         utimensat(

@@ -320,12 +320,12 @@ impl<'p> Staging<'p> {
 /// Removes what a killed Install left: its areas and its working directory.
 pub(super) fn drop_leftovers(working: &Path, warnings: &mut Vec<String>) {
     let Ok(list) = fs_err::read(working.join(LIST)) else {
-        if let Err(error) = fs_err::remove_dir_all(working) {
-            if error.kind() != std::io::ErrorKind::NotFound {
-                warnings.push(format!(
-                    "cannot remove what an earlier Install left: {error}"
-                ));
-            }
+        if let Err(error) = fs_err::remove_dir_all(working)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            warnings.push(format!(
+                "cannot remove what an earlier Install left: {error}"
+            ));
         }
         return;
     };
@@ -351,12 +351,10 @@ pub(super) fn drop_leftovers(working: &Path, warnings: &mut Vec<String>) {
             }
         }
     }
-    if complete {
-        if let Err(error) = fs_err::remove_dir_all(working) {
-            warnings.push(format!(
-                "cannot remove what an earlier Install left: {error}"
-            ));
-        }
+    if complete && let Err(error) = fs_err::remove_dir_all(working) {
+        warnings.push(format!(
+            "cannot remove what an earlier Install left: {error}"
+        ));
     }
 }
 
