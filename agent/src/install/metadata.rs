@@ -10,6 +10,12 @@ use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::{Gid, Uid, fchown};
 use xattr::FileExt as _;
 
+/// Attributes of security modules (but for labels) and of stacked file systems are the kernel's.
+fn is_ours_to_change(name: &OsString) -> bool {
+    let name = name.as_encoded_bytes();
+    name == b"security.selinux" || !name.starts_with(b"security.") && !name.starts_with(b"trusted.")
+}
+
 /// What can be changed about a directory, its entries left aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectoryState {
@@ -30,7 +36,7 @@ impl DirectoryState {
         let mut attributes = Vec::new();
         match directory.list_xattr() {
             Ok(names) => {
-                for name in names {
+                for name in names.filter(is_ours_to_change) {
                     if let Some(value) = directory.get_xattr(&name)? {
                         attributes.push((name, value));
                     }

@@ -48,6 +48,18 @@ impl Abilities {
         exchange: true,
         no_replace: true,
     };
+
+    /// What is assumed of a file system at first.
+    #[cfg(not(test))]
+    pub(super) fn assumed() -> Self {
+        Self::ALL
+    }
+
+    /// What is assumed of a file system at first: everything, unless a test injects a refusal.
+    #[cfg(test)]
+    pub(super) fn assumed() -> Self {
+        tests::ASSUMED.get()
+    }
 }
 
 fn is_refusal(error: rustix::io::Errno) -> bool {
@@ -187,12 +199,18 @@ pub(super) fn undo(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use rstest::rstest;
 
     use super::*;
 
-    const NONE: Abilities = Abilities {
+    thread_local! {
+        /// What this test's file systems can do.
+        pub(in super::super) static ASSUMED: std::cell::Cell<Abilities> =
+            const { std::cell::Cell::new(Abilities::ALL) };
+    }
+
+    pub(in super::super) const NONE: Abilities = Abilities {
         exchange: false,
         no_replace: false,
     };

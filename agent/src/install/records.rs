@@ -78,7 +78,7 @@ impl StagedRecords {
         let mut staged = Self {
             working: working.to_owned(),
             changes: Vec::new(),
-            can: Abilities::ALL,
+            can: Abilities::assumed(),
         };
         let old = read_if_there(&files.cleanup()).map_err(|error| match error {
             PlanError::Io {

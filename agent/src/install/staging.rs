@@ -254,7 +254,7 @@ impl<'p> Staging<'p> {
             host: directory,
             directory: opened,
             old,
-            can: Abilities::ALL,
+            can: Abilities::assumed(),
         });
         Ok(self.areas.len() - 1)
     }
@@ -329,7 +329,6 @@ pub(super) fn drop_leftovers(working: &Path, warnings: &mut Vec<String>) {
         }
         return;
     };
-    let mut complete = true;
     for path in list
         .split(|byte| *byte == 0)
         .filter(|path| !path.is_empty())
@@ -341,17 +340,15 @@ pub(super) fn drop_leftovers(working: &Path, warnings: &mut Vec<String>) {
                 path.display()
             )),
             Err(OpenError::Io(Errno::ENOENT | Errno::ENOTDIR)) => {}
-            Err(_) => {
-                complete = false;
-                warnings.push(format!(
-                    "cannot remove the staging directory {} of an Install that was killed; remove \
-                     it by hand",
-                    path.display()
-                ));
-            }
+            // Nothing that comes now needs its place, so it must not stop every later Install.
+            Err(_) => warnings.push(format!(
+                "cannot remove the staging directory {} of an Install that was killed; remove it \
+                 by hand",
+                path.display()
+            )),
         }
     }
-    if complete && let Err(error) = fs_err::remove_dir_all(working) {
+    if let Err(error) = fs_err::remove_dir_all(working) {
         warnings.push(format!(
             "cannot remove what an earlier Install left: {error}"
         ));

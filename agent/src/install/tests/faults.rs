@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
+use rstest::rstest;
+
 use super::host::*;
 use crate::appspec::{AppSpec, Mode};
 use crate::deployment::FileExistsBehavior::{self, Disallow, Overwrite};
 use crate::install::apply::Moment;
+use crate::install::place::{self, Abilities};
 use crate::install::{InstallError, StepError};
 
 type Everything = (BTreeMap<PathBuf, Seen>, BTreeMap<PathBuf, Seen>);
@@ -62,8 +65,11 @@ fn busy_host() -> (Host, PathBuf, AppSpec) {
     (host, archive, appspec)
 }
 
-#[test]
-fn a_failure_before_any_step_leaves_everything_as_it_was() {
+#[rstest]
+#[case::kernel(Abilities::ALL)]
+#[case::without_exchange_and_noreplace(place::tests::NONE)]
+fn a_failure_before_any_step_leaves_everything_as_it_was(#[case] can: Abilities) {
+    place::tests::ASSUMED.set(can);
     let (host, archive, appspec) = busy_host();
     let before = everything(&host);
     let mut steps = 0;
@@ -250,21 +256,14 @@ fn a_directory_swapped_for_a_link_after_the_plan_is_not_followed() {
 struct Small(PathBuf);
 
 impl Small {
-    fn mount(path: PathBuf, options: &str) -> Option<Self> {
+    fn mount(path: PathBuf, kind: &str, options: &str) -> Option<Self> {
         if !is_root() {
             return None;
         }
         fs_err::create_dir_all(&path).unwrap();
         if run(
             "mount",
-            &[
-                "-t",
-                "tmpfs",
-                "-o",
-                options,
-                "tmpfs",
-                path.to_str().unwrap(),
-            ],
+            &["-t", kind, "-o", options, "tmpfs", path.to_str().unwrap()],
         ) {
             return Some(Self(path));
         }
@@ -294,7 +293,7 @@ fn run(program: &str, arguments: &[&str]) -> bool {
 #[test]
 fn a_full_disk_leaves_everything_as_it_was() {
     let host = Host::new();
-    let Some(_mounted) = Small::mount(host.at("small"), "size=256k") else {
+    let Some(_mounted) = Small::mount(host.at("small"), "tmpfs", "size=256k") else {
         return;
     };
     host.deploy("small/app", &[File("x", "1"), File("y", "1")]);
@@ -314,7 +313,7 @@ fn several_file_systems_and_a_mount_point_inside() {
     let host = Host::new();
     host.deploy("app", &[File("data/x", "1"), File("y", "1")]);
     fs_err::remove_dir_all(host.at("app/data")).unwrap();
-    let Some(_mounted) = Small::mount(host.at("app/data"), "size=1m,mode=700") else {
+    let Some(_mounted) = Small::mount(host.at("app/data"), "tmpfs", "size=1m,mode=700") else {
         return;
     };
     fs_err::write(host.at("app/data/x"), "1").unwrap();
@@ -364,14 +363,10 @@ fn a_bind_mount_of_the_same_file_system_is_another_place() {
 #[test]
 fn acls_on_a_file_system_without_them_are_a_clear_error() {
     let host = Host::new();
-    let Some(_mounted) = Small::mount(host.at("small"), "size=256k,noacl") else {
+    // The simplest of all file systems has no extended attributes.
+    let Some(_mounted) = Small::mount(host.at("small"), "ramfs", "mode=755") else {
         return;
     };
-    // Not every kernel lets tmpfs be without ACLs.
-    let acl = crate::install::acl::Acl::complete(&[(crate::install::acl::Tag::User(77), 7)], 0o770);
-    if xattr::set(host.at("small"), "system.posix_acl_access", &acl.encode()).is_ok() {
-        return;
-    }
     let archive = host.archive("a", &[File("x", "1")]);
     let mut appspec = host.appspec(&[("", "small/app")]);
     let mut rule = host.rule("small/app", 11);
