@@ -9,7 +9,7 @@ use nix::sys::stat::{Mode, fchmod, mkdirat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::apply::{Moment, Watch};
-use super::descriptors;
+use super::descriptors::{self, OpenDirectories};
 use super::error::StepError;
 use super::metadata::DirectoryState;
 use super::place::{self, How, Name};
@@ -165,24 +165,29 @@ impl Commit<'_, '_> {
             let staged = self.staging.staged(parent).map_err(failed)?;
             openat(&*staged, plan.tree.name(id), flags, Mode::empty())?
         };
-        let mut ahead = vec![(id, opened)];
+        // By node, reopened as needed: a wide tree must not exhaust descriptors.
+        let mut open = OpenDirectories::default();
+        let mut ahead = vec![id];
         let mut ours = true;
-        while let Some((directory, opened)) = ahead.pop() {
-            let mut below = Vec::new();
-            descriptors::list(&opened, |name, _| match plan.tree.find(directory, name) {
+        while let Some(directory) = ahead.pop() {
+            let current = open.get(
+                directory,
+                |node| (node != id).then(|| plan.tree.node(node).parent),
+                |parent, node| match parent {
+                    Some(parent) => openat(parent, plan.tree.name(node), flags, Mode::empty()),
+                    None => openat(&opened, ".", flags, Mode::empty()),
+                },
+            )?;
+            descriptors::list(&*current, |name, _| match plan.tree.find(directory, name) {
                 Some(child) if plan.tree.node(child).gone => {
                     if plan.tree.node(child).existing == Existing::Directory {
-                        below.push(child);
+                        ahead.push(child);
                     }
                 }
                 _ => ours = false,
             })?;
             if !ours {
                 return Ok(false);
-            }
-            for child in below {
-                let opened = openat(&opened, plan.tree.name(child), flags, Mode::empty())?;
-                ahead.push((child, opened));
             }
         }
         Ok(true)

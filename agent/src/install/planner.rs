@@ -21,8 +21,8 @@ use super::survey::Survey;
 use super::tree::{Existing, NodeId, Planned, ROOT};
 use crate::deployment::FileExistsBehavior;
 
-/// Levels of directories below a source. A path of more cannot be named to most programs.
-const MOST_LEVELS: usize = 1024;
+/// Levels of directories below a source: each takes a descriptor when a tree is emptied.
+const MOST_LEVELS: usize = 512;
 /// Entries reached through links to directories: links into links could multiply without end.
 const MOST_THROUGH_LINKS: usize = 1_000_000;
 
@@ -219,7 +219,7 @@ impl Planner<'_> {
                 self.through_links += 1;
             }
             let excess = if levels.len() >= MOST_LEVELS {
-                Some("is more than 1024 directories deep")
+                Some("is more than 512 directories deep")
             } else if self.through_links > MOST_THROUGH_LINKS {
                 Some("brings more than 1000000 entries through links to directories")
             } else {

@@ -561,3 +561,18 @@ fn a_plan_can_be_read_and_touches_nothing() {
     );
     assert_eq!(snapshot(&host.path("")), before);
 }
+
+#[test]
+fn wide_and_deep_trees_need_few_descriptors() {
+    let host = Host::new();
+    let deep = "d/".repeat(200);
+    let names: Vec<String> = (0..1500)
+        .map(|i| format!("wide/{i}/x"))
+        .chain([format!("{deep}x")])
+        .collect();
+    let objects: Vec<_> = names.iter().map(|name| File(name, "1")).collect();
+    host.deploy("app", &objects);
+    host.deploy("app", &[File("wide", "2"), File("d", "2")]);
+    assert_eq!(host.text("app/wide") + &host.text("app/d"), "22");
+    host.assert_tidy();
+}
