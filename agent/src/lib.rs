@@ -11,5 +11,6 @@ pub mod error;
 pub mod files;
 pub mod hooks;
 pub mod identity;
+pub mod install;
 pub mod lifecycle;
 pub mod logging;

@@ -170,6 +170,12 @@ impl InstructionFiles {
         self.named("_most_recent_install")
     }
 
+    /// `.<group>-install`: ours; what an Install that is going on keeps beside the records.
+    #[must_use]
+    pub fn installing(&self) -> PathBuf {
+        self.directory.join(format!(".{}-install", self.group))
+    }
+
     /// The lock that two deployments of one group on one root directory contend for.
     #[must_use]
     pub fn lock(&self) -> PathBuf {

@@ -90,6 +90,7 @@ impl Host {
                 preserve_directory_symlinks: config.preserve_directory_symlinks,
                 reject_unsafe_permissions: config.reject_unsafe_permissions_in_bundle,
                 reject_unconfined_selinux: config.reject_unconfined_selinux_in_bundle,
+                restrict_records: restricted,
                 ..InstallOptions::default()
             },
             root,

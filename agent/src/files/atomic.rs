@@ -1,13 +1,14 @@
 //! Replacing a small state file so that readers see the old or the new content, never a part.
 
+use std::fs::Permissions;
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 
-/// Replaces `path` with `content`: a temporary file beside it (created with `mode` less the
-/// umask), fsync, rename, fsync of the directory.
+/// Replaces `path` with `content`: a temporary file beside it (with exactly `mode`, whatever the umask), fsync, rename, fsync of the directory.
 ///
 /// # Errors
 /// Any I/O error, with the path in it; the old file is then still there.
@@ -31,8 +32,9 @@ pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()
         let mut file = fs::OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(mode)
+            .mode(0o600)
             .open(&temporary)?;
+        file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
@@ -47,8 +49,6 @@ pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]

@@ -1,0 +1,325 @@
+//! Opening directories step by step, by descriptors, never through a link that others could have
+//! planted; and looking at what is in them.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::rc::Rc;
+
+use nix::dir::{Dir, Type};
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, open, openat, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
+
+use super::tree::Existing;
+
+/// As many links as the kernel follows in one path.
+const MOST_LINKS: u32 = 40;
+
+/// Why a directory could not be entered.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum OpenError {
+    /// It is, or leads through, a link that `owner` could have planted.
+    Untrusted { owner: u32 },
+    /// Anything else.
+    Io(Errno),
+}
+
+impl From<Errno> for OpenError {
+    fn from(error: Errno) -> Self {
+        Self::Io(error)
+    }
+}
+
+const WALK: OFlag = OFlag::O_PATH
+    .union(OFlag::O_NOFOLLOW)
+    .union(OFlag::O_CLOEXEC);
+
+/// The root directory.
+pub(super) fn root() -> nix::Result<OwnedFd> {
+    open("/", WALK.union(OFlag::O_DIRECTORY), Mode::empty())
+}
+
+fn trusted(owner: u32) -> bool {
+    owner == 0 || owner == geteuid().as_raw()
+}
+
+/// What kind of file a mode tells of.
+pub(super) fn kind(status: &FileStat) -> Existing {
+    match SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT {
+        SFlag::S_IFREG => Existing::File,
+        SFlag::S_IFDIR => Existing::Directory,
+        SFlag::S_IFLNK => Existing::Link,
+        _ => Existing::Other,
+    }
+}
+
+/// Enters `name` in `parent`. A link is followed when it and its directory belong to root or to
+/// us (contract: differences, "parent directories of a destination that are links").
+///
+/// The descriptor is for `*at` calls only (`O_PATH`).
+pub(super) fn enter(parent: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, OpenError> {
+    let mut current: Option<OwnedFd> = None;
+    let mut ahead: Vec<OsString> = vec![name.to_owned()];
+    let mut links = 0;
+    while let Some(component) = ahead.pop() {
+        let at = current.as_ref().map_or(parent, AsFd::as_fd);
+        let found = openat(at, component.as_os_str(), WALK, Mode::empty())?;
+        let status = fstat(&found)?;
+        match kind(&status) {
+            Existing::Directory => current = Some(found),
+            Existing::Link => {
+                let owners = [status.st_uid, fstat(at)?.st_uid];
+                if let Some(owner) = owners.into_iter().find(|owner| !trusted(*owner)) {
+                    return Err(OpenError::Untrusted { owner });
+                }
+                links += 1;
+                if links > MOST_LINKS {
+                    return Err(Errno::ELOOP.into());
+                }
+                let target = readlinkat(&found, "")?.into_vec();
+                if target.first() == Some(&b'/') {
+                    current = Some(root()?);
+                }
+                let steps = target.split(|byte| *byte == b'/').rev();
+                let steps = steps.filter(|step| !step.is_empty() && *step != b".");
+                ahead.extend(steps.map(|step| OsStr::from_bytes(step).to_owned()));
+                // "." or "/" alone: the directory we are in.
+                if ahead.is_empty() && current.is_none() {
+                    ahead.push(OsString::from("."));
+                }
+            }
+            _ => return Err(Errno::ENOTDIR.into()),
+        }
+    }
+    Ok(current.ok_or(Errno::ENOENT)?)
+}
+
+/// A descriptor of the same directory that can be read, changed and synced.
+pub(super) fn reopen(directory: impl AsFd) -> nix::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    Ok(File::from(openat(directory, ".", flags, Mode::empty())?))
+}
+
+/// What `name` in `directory` is, not followed.
+pub(super) fn look(directory: impl AsFd, name: &OsStr) -> nix::Result<Existing> {
+    match fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(status) => Ok(kind(&status)),
+        Err(Errno::ENOENT) => Ok(Existing::Absent),
+        Err(error) => Err(error),
+    }
+}
+
+/// Every entry of `directory` and what it is ([`Existing::Unknown`] where the file system does
+/// not say), in its own order.
+pub(super) fn list(directory: impl AsFd, mut each: impl FnMut(&[u8], Existing)) -> nix::Result<()> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut opened = Dir::openat(directory, ".", flags, Mode::empty())?;
+    for entry in opened.iter() {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            Some(Type::File) => Existing::File,
+            Some(Type::Directory) => Existing::Directory,
+            Some(Type::Symlink) => Existing::Link,
+            Some(_) => Existing::Other,
+            None => Existing::Unknown,
+        };
+        each(name, kind);
+    }
+    Ok(())
+}
+
+/// Which mount a directory is on: renames stay within one, and bind mounts share their device
+/// number with what they show. Without /proc the device number has to do.
+pub(super) fn mount(directory: impl AsFd) -> nix::Result<u64> {
+    let raw = directory.as_fd().as_raw_fd();
+    let text = fs_err::read_to_string(format!("/proc/self/fdinfo/{raw}")).unwrap_or_default();
+    let id = text.lines().find_map(|line| line.strip_prefix("mnt_id:"));
+    match id.and_then(|id| id.trim().parse().ok()) {
+        Some(id) => Ok(id),
+        None => Ok(fstat(directory)?.st_dev),
+    }
+}
+
+/// A directory that is being emptied.
+struct Level {
+    descriptor: OwnedFd,
+    name: OsString,
+    directories: Vec<OsString>,
+}
+
+impl Level {
+    /// Removes what is no directory, and notes what is.
+    fn new(descriptor: OwnedFd, name: OsString, first_error: &mut Option<Errno>) -> Self {
+        let mut directories = Vec::new();
+        let mut others = Vec::new();
+        let listed = list(&descriptor, |name, kind| {
+            let name = OsStr::from_bytes(name).to_owned();
+            if kind == Existing::Directory {
+                &mut directories
+            } else {
+                &mut others
+            }
+            .push(name);
+        });
+        for name in others {
+            match unlinkat(&descriptor, name.as_os_str(), UnlinkatFlags::NoRemoveDir) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                // The file system did not say what it is.
+                Err(Errno::EISDIR) => directories.push(name),
+                Err(error) => {
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
+        if let Err(error) = listed {
+            first_error.get_or_insert(error);
+        }
+        Self {
+            descriptor,
+            name,
+            directories,
+        }
+    }
+}
+
+/// Removes everything in `directory`, following nothing. Goes on after an error and returns the
+/// first one.
+pub(super) fn empty(directory: impl AsFd) -> io::Result<()> {
+    let mut error = None;
+    let start = directory.as_fd().try_clone_to_owned()?;
+    // A stack of our own: depth must not exhaust the thread's.
+    let mut levels = vec![Level::new(start, OsString::new(), &mut error)];
+    while let Some(level) = levels.last_mut() {
+        if let Some(name) = level.directories.pop() {
+            let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+            match openat(&level.descriptor, name.as_os_str(), flags, Mode::empty()) {
+                Ok(child) => levels.push(Level::new(child, name, &mut error)),
+                Err(cause) => {
+                    error.get_or_insert(cause);
+                }
+            }
+            continue;
+        }
+        let done = levels.pop();
+        if let (Some(done), Some(above)) = (done, levels.last()) {
+            let removed = unlinkat(
+                &above.descriptor,
+                done.name.as_os_str(),
+                UnlinkatFlags::RemoveDir,
+            );
+            if let Err(cause) = removed {
+                error.get_or_insert(cause);
+            }
+        }
+    }
+    error.map_or(Ok(()), |cause| Err(cause.into()))
+}
+
+/// The most recently used open directories of a tree, by node.
+#[derive(Debug, Default)]
+pub(super) struct OpenDirectories {
+    slots: Vec<(u32, Rc<OwnedFd>)>,
+}
+
+impl OpenDirectories {
+    /// Enough for a deep path and its siblings, and far from any limit on descriptors.
+    const MOST: usize = 48;
+
+    /// Forgets a directory that is another one now.
+    pub(super) fn forget(&mut self, id: u32) {
+        self.slots.retain(|(known, _)| *known != id);
+    }
+
+    /// The directory `id`, opened from its nearest open ancestor on: `parent` tells a directory's
+    /// parent (none for a root) and `open` opens one in its parent.
+    pub(super) fn get<E>(
+        &mut self,
+        id: u32,
+        parent: impl Fn(u32) -> Option<u32>,
+        mut open: impl FnMut(Option<&OwnedFd>, u32) -> Result<OwnedFd, E>,
+    ) -> Result<Rc<OwnedFd>, E> {
+        let mut missing = Vec::new();
+        let mut next = Some(id);
+        let mut from = None;
+        while let Some(current) = next {
+            if let Some(slot) = self.slots.iter().rposition(|(known, _)| *known == current) {
+                let found = self.slots.remove(slot);
+                from = Some(Rc::clone(&found.1));
+                self.slots.push(found);
+                break;
+            }
+            missing.push(current);
+            next = parent(current);
+        }
+        for id in missing.into_iter().rev() {
+            let opened = Rc::new(open(from.as_deref(), id)?);
+            if self.slots.len() >= Self::MOST {
+                self.slots.remove(0);
+            }
+            self.slots.push((id, Rc::clone(&opened)));
+            from = Some(opened);
+        }
+        // `id` itself was either found or opened just now.
+        match from {
+            Some(found) => Ok(found),
+            None => open(None, id).map(Rc::new),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    fn directory(path: &std::path::Path) -> OwnedFd {
+        open(path, WALK, Mode::empty()).unwrap()
+    }
+
+    #[test]
+    fn links_of_ours_are_followed_and_loops_end() {
+        let temporary = tempfile::tempdir().unwrap();
+        let base = temporary.path();
+        fs_err::create_dir_all(base.join("a/b")).unwrap();
+        for (name, target) in [
+            ("rel", "a/./b/../b"),
+            ("abs", base.join("a").to_str().unwrap()),
+            ("me", "me"),
+            ("dot", "."),
+        ] {
+            std::os::unix::fs::symlink(target, base.join(name)).unwrap();
+        }
+        let at = directory(base);
+        let inode = |path| fs_err::metadata(base.join(path)).unwrap().ino();
+        for (name, target) in [("a", "a"), ("rel", "a/b"), ("abs", "a"), ("dot", "")] {
+            let entered = enter(at.as_fd(), OsStr::new(name)).unwrap();
+            assert_eq!(fstat(&entered).unwrap().st_ino, inode(target), "{name}");
+        }
+        let error = enter(at.as_fd(), OsStr::new("me")).unwrap_err();
+        assert!(matches!(error, OpenError::Io(Errno::ELOOP)), "{error:?}");
+    }
+
+    #[test]
+    fn emptying_removes_deep_trees_and_follows_no_link() {
+        let temporary = tempfile::tempdir().unwrap();
+        let outside = temporary.path().join("outside");
+        fs_err::create_dir_all(&outside).unwrap();
+        fs_err::write(outside.join("kept"), "").unwrap();
+        let base = temporary.path().join("base");
+        fs_err::create_dir_all(base.join("x/y/z")).unwrap();
+        fs_err::write(base.join("x/y/file"), "").unwrap();
+        std::os::unix::fs::symlink(&outside, base.join("x/link")).unwrap();
+        empty(directory(&base)).unwrap();
+        assert_eq!(fs_err::read_dir(&base).unwrap().count(), 0);
+        assert!(outside.join("kept").exists());
+    }
+}

@@ -1,0 +1,57 @@
+//! What an Install is asked to do.
+
+use std::path::{Path, PathBuf};
+
+use crate::appspec::AppSpec;
+use crate::deployment::FileExistsBehavior;
+use crate::deployment_root::InstructionFiles;
+
+/// One Install of one deployment group. The caller holds the group's lock.
+#[derive(Debug, Clone, Copy)]
+pub struct InstallRequest<'a> {
+    /// The unpacked revision.
+    pub archive: &'a Path,
+    /// The deployment's directory as configured: becomes the last successful one.
+    pub deployment_directory: &'a Path,
+    /// The revision's AppSpec.
+    pub appspec: &'a AppSpec,
+    /// What happens to foreign files: the AppSpec's own, else the deployment's.
+    pub behavior: &'a FileExistsBehavior,
+    /// The group's records.
+    pub records: &'a InstructionFiles,
+    /// The agent's settings.
+    pub options: &'a InstallOptions,
+}
+
+/// The agent's settings that change how an Install works (contract: host, hardening keys).
+#[derive(Debug, Clone, Default)]
+pub struct InstallOptions {
+    /// Recreate links to directories instead of copying what they lead to.
+    pub preserve_directory_symlinks: bool,
+    /// Setuid or setgid in the bundle or in a mode fails.
+    pub reject_unsafe_permissions: bool,
+    /// Context types `unconfined_t`, `kernel_t` and `init_t` fail.
+    pub reject_unconfined_selinux: bool,
+    /// The records are for root only (0600 instead of 0644).
+    pub restrict_records: bool,
+    /// The programs that SELinux contexts are set with.
+    pub selinux: SelinuxTools,
+}
+
+/// The programs that SELinux contexts are set with.
+#[derive(Debug, Clone)]
+pub struct SelinuxTools {
+    /// `semanage`.
+    pub semanage: PathBuf,
+    /// `restorecon`.
+    pub restorecon: PathBuf,
+}
+
+impl Default for SelinuxTools {
+    fn default() -> Self {
+        Self {
+            semanage: PathBuf::from("/usr/sbin/semanage"),
+            restorecon: PathBuf::from("/usr/sbin/restorecon"),
+        }
+    }
+}
