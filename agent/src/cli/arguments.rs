@@ -20,7 +20,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Deploy a bundle on this machine, without the CodeDeploy service.
-    #[command(disable_version_flag = true)]
+    #[command(version, disable_version_flag = true)]
     RunBundle(RunBundleArguments),
 }
 

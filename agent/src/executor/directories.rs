@@ -30,6 +30,8 @@ impl Host {
         ] {
             make(directory, self.directory_mode)?;
         }
+        // What the runner is asked is nobody else's business.
+        make(&deployment.hook_runs(), 0o700)?;
         Ok(deployment)
     }
 }

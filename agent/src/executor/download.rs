@@ -62,7 +62,7 @@ impl Executor<'_> {
         }
         let parsed = read_appspec(&self.directory.archive(), &self.spec.appspec_filename)
             .map_err(DownloadError::AppSpec)?;
-        for warning in parsed.warnings {
+        for warning in &parsed.warnings {
             progress(Progress::Warning(format!("AppSpec: {warning}")));
         }
         let _group = self.lock_group(progress).await.map_err(DownloadError::Lock)?;

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use fs_err as fs;
 use hooks_runner::{LaunchError, Outcome, RunState};
 use tokio::task::spawn_blocking;
 use tokio::time::MissedTickBehavior;
@@ -113,17 +112,23 @@ impl Executor<'_> {
         let mut ended = spawn_blocking(move || running.wait());
         let mut tick = tokio::time::interval(FOLLOW_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut interrupted = false;
+        let mut interrupt = *self.cancelled.borrow();
         let outcome = loop {
-            if *self.cancelled.borrow() && !interrupted {
-                interrupted = true;
-                interrupter.interrupt();
+            if interrupt {
+                // A runner that cannot be told is told again at the next tick.
+                interrupt = interrupter.interrupt().is_err();
             }
             tokio::select! {
                 outcome = &mut ended => break outcome,
                 _ = tick.tick() => follower.pass_on(progress),
-                // The sender may be gone: then nobody can cancel any more.
-                Ok(()) = self.cancelled.changed() => {}
+                // The sender may be gone: then nobody can cancel any more. The second time the
+                // runner does not wait for the script to obey.
+                Ok(()) = self.cancelled.changed() => {
+                    interrupt = true;
+                    progress(Progress::Note(
+                        "ending the script with everything that it has started".to_owned(),
+                    ));
+                }
             }
         };
         follower.pass_on(progress);

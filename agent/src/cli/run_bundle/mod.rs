@@ -7,7 +7,6 @@ mod location;
 mod settings;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use deployment::LocalDeployment;
 use display::{Ending, Heading, display};

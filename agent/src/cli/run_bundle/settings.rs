@@ -75,7 +75,7 @@ pub(super) async fn prepare(arguments: &RunBundleArguments) -> Result<Prepared, 
             Err(error) => warnings.push(format!("{}; hooks do without it", chain(&error))),
         }
     }
-    let host = Host::new(&config, on_premises.as_ref(), environment, runner()?);
+    let host = Host::new(&config, on_premises.as_ref(), environment, runner()?, crate::bundle::Sources);
     for warning in &warnings {
         tracing::warn!("{warning}");
     }

@@ -61,8 +61,6 @@ impl Display for Json {
         }
     }
 
-    fn cancelling(&mut self, _: &str) {}
-
     fn event_ended(&mut self, end: &EventEnd<'_>) {
         let failed = !end.verdict.is_success();
         print(&Line::Event {

@@ -78,8 +78,6 @@ pub(super) trait Display: Send {
     fn event_began(&mut self, event: &LifecycleEvent);
     /// Something happened in it.
     fn progress(&mut self, progress: &Progress);
-    /// The operator has asked for the end.
-    fn cancelling(&mut self, signal: &str);
     /// The event is over.
     fn event_ended(&mut self, end: &EventEnd<'_>);
     /// The deployment is over.

@@ -7,7 +7,18 @@ use crate::executor::{Progress, Stream};
 use crate::lifecycle::LifecycleEvent;
 
 #[derive(Debug, Default)]
-pub(super) struct Plain;
+pub(super) struct Plain {
+    /// An event that has begun and of which nothing has been said yet: most have nothing to run.
+    unannounced: Option<String>,
+}
+
+impl Plain {
+    fn announce(&mut self) {
+        if let Some(event) = self.unannounced.take() {
+            line(&format!("{event}: started"));
+        }
+    }
+}
 
 fn line(text: &str) {
     // See the module above: a reader that has gone is no error.
@@ -25,10 +36,15 @@ impl Display for Plain {
     }
 
     fn event_began(&mut self, event: &LifecycleEvent) {
-        line(&format!("{event}: started"));
+        self.unannounced = Some(event.to_string());
+        if event.is_the_agents_own() {
+            // These may take long without a word.
+            self.announce();
+        }
     }
 
     fn progress(&mut self, progress: &Progress) {
+        self.announce();
         match progress {
             Progress::ScriptStarted { location } => line(&format!("  {location}")),
             Progress::Output { stream: Stream::Stdout, line: text } => line(&format!("    {text}")),
@@ -40,11 +56,8 @@ impl Display for Plain {
         }
     }
 
-    fn cancelling(&mut self, signal: &str) {
-        line(&format!("  {signal}: ending the deployment and what its script has started"));
-    }
-
     fn event_ended(&mut self, end: &EventEnd<'_>) {
+        self.unannounced = None;
         let event = end.event;
         let duration = text::duration(end.duration);
         if end.cancelled {

@@ -105,13 +105,6 @@ impl Display for Terminal {
         }
     }
 
-    fn cancelling(&mut self, signal: &str) {
-        self.line(&self.paint(
-            Colour::Yellow,
-            &format!("{signal}: ending the deployment and what its script has started"),
-        ));
-    }
-
     fn event_ended(&mut self, end: &EventEnd<'_>) {
         if let Some(running) = self.running.take() {
             running.bar.finish_and_clear();
