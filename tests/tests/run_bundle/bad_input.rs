@@ -28,7 +28,7 @@ fn refused(appspec: &[u8]) -> String {
 #[rstest]
 #[case::empty(b"", "empty")]
 #[case::only_comments(b"# nothing\n", "empty")]
-#[case::not_yaml(b"hooks: [\n", "line")]
+#[case::not_yaml(b"hooks: [\n", "not YAML")]
 #[case::a_list(b"- version: 0.0\n", "mapping")]
 #[case::a_scalar(b"hello\n", "mapping")]
 #[case::no_version(b"os: linux\n", "version")]
@@ -67,7 +67,7 @@ fn no_appspec() {
 
 #[rstest]
 #[case::missing("  - location: nothing.sh\n", 1)]
-#[case::a_directory("  - location: directory\n", 1)]
+#[case::a_directory("  - location: directory\n", 4)]
 #[case::unknown_user("  - location: s.sh\n    runas: no-such-user\n", 4)]
 fn a_script_that_cannot_run_fails_its_event_and_not_before(#[case] hook: &str, #[case] code: u64) {
     let host = TestHost::new();
@@ -88,7 +88,7 @@ fn before_install_may_create_the_script_of_a_later_event() {
     let bundle = host
         .bundle()
         .appspec("hooks:\n  BeforeInstall:\n  - location: make.sh\n  AfterInstall:\n  - location: made.sh\n")
-        .script("make.sh", "cp \"$0\" \"$(dirname \"$0\")/made.sh\"");
+        .script("make.sh", "echo 'echo made' >\"$(dirname \"$0\")/made.sh\"");
     host.deploy(&bundle).run().assert_success();
 }
 

@@ -64,7 +64,8 @@ fn a_user_name_is_never_an_option() {
         for via in ["native", "su"] {
             let outcome =
                 run(&format!("runas_via: {via}"), &format!("    runas: \"{name}\"\n"), "id");
-            outcome.assert_failure("AfterInstall", 4);
+            assert_eq!(outcome.summary["result"], "failed", "{via} {name}: {outcome:#?}");
+            assert!(!outcome.stderr.contains("uid="), "{via} {name}: {outcome:#?}");
         }
     }
 }

@@ -10,7 +10,6 @@ use rstest::rstest;
 #[case::order(&["-e", "AfterInstall,DownloadBundle,Install"], "DownloadBundle")]
 #[case::empty_event(&["-e", "Install,,X"], "empty")]
 #[case::group(&["-g", "a/b"], "a/b")]
-#[case::output(&["--output", "xml"], "json")]
 fn an_option_that_cannot_be_used(#[case] arguments: &[&str], #[case] said: &str) {
     let host = TestHost::new();
     let outcome = host.deploy(&host.bundle().appspec("")).arguments(arguments).run();
