@@ -157,11 +157,14 @@ fn unprintable(ch: char) -> bool {
         )
 }
 
-/// `text` with each character that a terminal could obey replaced by U+FFFD, one for one.
+/// `ch`, or U+FFFD in place of a character that a terminal could obey.
+pub(super) fn printable_char(ch: char) -> char {
+    if unprintable(ch) { '\u{fffd}' } else { ch }
+}
+
+/// `text` made of [`printable_char`]s, one for one.
 pub(super) fn printable(text: &str) -> String {
-    text.chars()
-        .map(|ch| if unprintable(ch) { '\u{fffd}' } else { ch })
-        .collect()
+    text.chars().map(printable_char).collect()
 }
 
 /// `value` between backquotes for a message, cut to a length that fits one.

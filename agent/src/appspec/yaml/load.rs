@@ -5,7 +5,8 @@
 //! into every node.
 
 use std::collections::HashMap;
-use std::io::{BufReader, Read as _};
+use std::io::{BufRead, BufReader, Read as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
 
@@ -53,14 +54,18 @@ pub(crate) fn load(text: &Text<'_>) -> Result<Document, Problem> {
     }
     let mut parser = Parser::new();
     parser.set_encoding(libyaml_safer::Encoding::Utf8);
-    let final_break: &[u8] = if builder.unfinished { b"\n" } else { b"" };
+    let final_break: &[u8] = if text.as_str().ends_with(['\n', '\r']) {
+        b""
+    } else {
+        b"\n"
+    };
     let input = text.as_str().as_bytes().chain(final_break);
     parser.set_input(BufReader::with_capacity(READ_AHEAD, input));
     let mut root = None;
+    let mut last = Region::new(0, 0);
     loop {
-        let event = parser
-            .parse()
-            .map_err(|error| syntax::problem(&error, text))?;
+        let event = next(&mut parser, last, text)?;
+        last = region(event.end_mark, event.end_mark);
         match event.data {
             EventData::DocumentEnd { .. } => break,
             EventData::StreamEnd => {
@@ -76,7 +81,7 @@ pub(crate) fn load(text: &Text<'_>) -> Result<Document, Problem> {
             }
         }
     }
-    match parser.parse() {
+    match next(&mut parser, last, text) {
         Ok(Event {
             data: EventData::StreamEnd,
             ..
@@ -96,6 +101,26 @@ pub(crate) fn load(text: &Text<'_>) -> Result<Document, Problem> {
     })
 }
 
+/// The parser's next event. It panics where libyaml has an answer, at least on a tag before a
+/// comma (`[!a, b]`): a file must not be able to take a worker down.
+fn next(
+    parser: &mut Parser<impl BufRead>,
+    last: Region,
+    text: &Text<'_>,
+) -> Result<Event, Problem> {
+    catch_unwind(AssertUnwindSafe(|| parser.parse()))
+        .map_err(|_| {
+            error(
+                text,
+                "yaml-unsupported",
+                last,
+                "the YAML behind this place cannot be read",
+                "if a tag such as `!name` stands before a comma, remove the tag or quote it",
+            )
+        })?
+        .map_err(|error| syntax::problem(&error, text))
+}
+
 fn error(text: &Text<'_>, code: &'static str, at: Region, message: &str, help: &str) -> Problem {
     Problem::new(Severity::Error, code, text.span(at), message, help)
 }
@@ -109,7 +134,10 @@ fn check_characters(text: &Text<'_>) -> Result<(), Problem> {
     let until = text.fault().unwrap_or(text.as_str().len());
     let readable = text.as_str().get(..until).unwrap_or_default();
     if let Some((at, ch)) = readable.char_indices().find(|(_, ch)| !allowed(*ch)) {
-        let message = format!("the control character U+{:04X} is not allowed in YAML", u32::from(ch));
+        let message = format!(
+            "the control character U+{:04X} is not allowed in YAML",
+            u32::from(ch)
+        );
         return Err(error(
             text,
             "yaml-control-character",
@@ -167,6 +195,9 @@ fn region(start: Mark, end: Mark) -> Region {
 #[derive(Debug, Clone)]
 struct Measured {
     node: Node,
+    /// Which node of the document it is, by where it starts: an anchor given again inside the
+    /// value that it names is the later one.
+    order: u64,
     /// Nodes in it, aliases expanded.
     size: u64,
     /// Levels of lists and mappings in it.
@@ -180,6 +211,7 @@ struct Open {
     flow: bool,
     tag: Option<String>,
     anchor: Option<String>,
+    order: u64,
     end: u32,
     size: u64,
     height: usize,
@@ -207,10 +239,12 @@ struct Builder<'t> {
     stack: Vec<Open>,
     anchors: HashMap<String, Measured>,
     nodes: u64,
+    /// Nodes whose start has come.
+    started: u64,
     duplicates: usize,
     warnings: Vec<Problem>,
-    /// The last line has no line break. The parser is given one, because it panics when a block
-    /// scalar ends without; the scalar's value must not have it.
+    /// The last line has content and no line break. The parser is given one, because it panics
+    /// when a block scalar ends without; the scalar's value must not have it.
     unfinished: bool,
 }
 
@@ -221,9 +255,10 @@ impl<'t> Builder<'t> {
             stack: Vec::new(),
             anchors: HashMap::new(),
             nodes: 0,
+            started: 0,
             duplicates: 0,
             warnings: Vec::new(),
-            unfinished: !text.as_str().ends_with(['\n', '\r']),
+            unfinished: text.line_text(text.line(u32::MAX)).trim() != "",
         }
     }
 
@@ -238,7 +273,10 @@ impl<'t> Builder<'t> {
         let end = self.text.as_str().len();
         let place = region(event.start_mark, event.end_mark);
         let past_the_end = place.end as usize > end;
-        let place = Region::new((place.start as usize).min(end), (place.end as usize).min(end));
+        let place = Region::new(
+            (place.start as usize).min(end),
+            (place.end as usize).min(end),
+        );
         match event.data {
             EventData::Scalar {
                 anchor,
@@ -248,16 +286,24 @@ impl<'t> Builder<'t> {
                 ..
             } => {
                 let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
-                if block && past_the_end && self.unfinished && value.ends_with('\n') {
-                    value.pop();
+                if block && past_the_end && self.unfinished {
+                    if value.ends_with('\n') {
+                        value.pop();
+                    }
                 }
                 let scalar = Scalar {
                     text: value.into_boxed_str(),
                     quoted: style != ScalarStyle::Plain,
                 };
                 let node = Node::new(place, tag, Content::Scalar(scalar));
-                let (size, height) = (1, 0);
-                self.finish(Measured { node, size, height }, anchor)
+                self.started += 1;
+                let measured = Measured {
+                    node,
+                    order: self.started,
+                    size: 1,
+                    height: 0,
+                };
+                self.finish(measured, anchor)
             }
             EventData::Alias { anchor } => self.alias(&anchor, place).map(|()| None),
             EventData::SequenceStart {
@@ -296,11 +342,13 @@ impl<'t> Builder<'t> {
         if self.stack.len() >= MAX_DEPTH {
             return Err(self.too_deep(start));
         }
+        self.started += 1;
         self.stack.push(Open {
             start,
             flow,
             tag,
             anchor,
+            order: self.started,
             end: start.end,
             size: 1,
             height: 0,
@@ -324,6 +372,7 @@ impl<'t> Builder<'t> {
         };
         let measured = Measured {
             node: Node::new(region, open.tag, content),
+            order: open.order,
             size: open.size,
             height: open.height + 1,
         };
@@ -337,7 +386,13 @@ impl<'t> Builder<'t> {
     ) -> Result<Option<Node>, Problem> {
         self.count(1, measured.node.region())?;
         if let Some(anchor) = anchor {
-            self.anchors.insert(anchor, measured.clone());
+            let slot = self
+                .anchors
+                .entry(anchor)
+                .or_insert_with(|| measured.clone());
+            if slot.order < measured.order {
+                *slot = measured.clone();
+            }
         }
         if self.stack.is_empty() {
             return Ok(Some(measured.node));
@@ -348,7 +403,10 @@ impl<'t> Builder<'t> {
 
     fn alias(&mut self, anchor: &str, place: Region) -> Result<(), Problem> {
         let name = quoted(anchor);
-        if self.stack.iter().any(|open| open.anchor.as_deref() == Some(anchor)) {
+        let target = self.anchors.get(anchor);
+        let known = target.map_or(0, |target| target.order);
+        let mut open = self.stack.iter();
+        if open.any(|open| open.order > known && open.anchor.as_deref() == Some(anchor)) {
             return Err(error(
                 self.text,
                 "yaml-alias-recursive",
@@ -357,7 +415,7 @@ impl<'t> Builder<'t> {
                 "write the value out",
             ));
         }
-        let Some(target) = self.anchors.get(anchor) else {
+        let Some(target) = target else {
             return Err(error(
                 self.text,
                 "yaml-alias-undefined",
@@ -366,13 +424,19 @@ impl<'t> Builder<'t> {
                 &format!("if the text itself starts with a star, quote it: \"*{anchor}\""),
             ));
         };
-        let (size, height) = (target.size, target.height);
+        let (size, height, order) = (target.size, target.height, target.order);
         let node = target.node.at(place);
         self.count(size, place)?;
         if self.stack.len() + height > MAX_DEPTH {
             return Err(self.too_deep(place));
         }
-        self.add(Measured { node, size, height }, true);
+        let measured = Measured {
+            node,
+            order,
+            size,
+            height,
+        };
+        self.add(measured, true);
         Ok(())
     }
 
@@ -536,7 +600,10 @@ mod tests {
         let text = Text::decode(source.as_bytes());
         let document = load(&text).expect("the document is valid");
         let codes = document.warnings.iter().map(|p| p.code).collect();
-        (document.root.as_ref().map(notation).unwrap_or_default(), codes)
+        (
+            document.root.as_ref().map(notation).unwrap_or_default(),
+            codes,
+        )
     }
 
     fn refusal(source: &str) -> Problem {
@@ -551,11 +618,17 @@ mod tests {
     #[case::crlf("a: 1\r\nb:\r\n  - c\r\n", "{a: 1, b: [c]}")]
     #[case::list_at_the_keys_indentation("a:\n- b\n- c", "{a: [b, c]}")]
     #[case::quoted_scalars_are_text("a: '0644'\nb: \"yes\"\nc: |\n  1", "{a: 0644, b: yes, c: 1}")]
-    #[case::merge_key("x: &x {b: 1, c: 2}\ny:\n  <<: *x\n  c: 3", "{x: {b: 1, c: 2}, y: {b: 1, c: 3}}")]
+    #[case::merge_key(
+        "x: &x {b: 1, c: 2}\ny:\n  <<: *x\n  c: 3",
+        "{x: {b: 1, c: 2}, y: {b: 1, c: 3}}"
+    )]
     #[case::merge_wins_over_what_is_before("a: 1\n<<: {a: 2}", "{a: 2}")]
     #[case::merge_of_a_list("<<: [{x: 1, y: 2}, {x: 3, z: 4}]", "{x: 1, z: 4, y: 2}")]
     #[case::merge_of_a_scalar_is_a_key("<<: 3", "{<<: 3}")]
-    #[case::merge_of_an_aliased_list_is_a_key("x: &x [{a: 1}]\n<<: *x", "{x: [{a: 1}], <<: [{a: 1}]}")]
+    #[case::merge_of_an_aliased_list_is_a_key(
+        "x: &x [{a: 1}]\n<<: *x",
+        "{x: [{a: 1}], <<: [{a: 1}]}"
+    )]
     #[case::quoted_merge_key("\"<<\": {a: 1}", "{a: 1}")]
     #[case::tagged_merge_key("!!str <<: {a: 1}", "{<<: {a: 1}}")]
     #[case::alias("a: &x [1]\nb: *x", "{a: [1], b: [1]}")]
@@ -565,6 +638,9 @@ mod tests {
     #[case::unspecific_tag("a: ! \"12\"", "{a: 12}")]
     #[case::unknown_tag("a: !Ref Thing\nb: !x [1]", "{a: Thing, b: [1]}")]
     #[case::float_tag("a: !!float 3", "{a: 3.0}")]
+    #[case::block_scalar_without_final_newline("a: |\n  x", "{a: x}")]
+    #[case::block_scalar_with_final_newline("a: |+\n  x\n", "{a: x\n}")]
+    #[case::anchor_given_again_inside_its_value("a: &x {b: &x 1}\nc: *x", "{a: {b: 1}, c: 1}")]
     #[case::list_as_key("? [1]\n: 2", "{[1]: 2}")]
     fn reads_as_psych_does(#[case] source: &str, #[case] expected: &str) {
         assert_eq!(read(source), (expected.to_owned(), vec![]));
@@ -635,6 +711,7 @@ mod tests {
     #[case::many_values(format!("[{}]", "a,".repeat(600_000)), "yaml-too-many-values")]
     #[case::recursive("a: &a {b: *a}".to_owned(), "yaml-alias-recursive")]
     #[case::undefined("a: *b".to_owned(), "yaml-alias-undefined")]
+    #[case::parser_panic("a: [!x, b]".to_owned(), "yaml-unsupported")]
     #[case::control_character("a: 1\nb: \x07".to_owned(), "yaml-control-character")]
     fn refuses(#[case] source: String, #[case] code: &str) {
         assert_eq!(refusal(&source).code, code);
@@ -651,7 +728,10 @@ mod tests {
 
     fn check_places(node: &Node, source: &str, outer: Region) {
         let region = node.region();
-        assert!(outer.start <= region.start && region.end <= outer.end, "inside its parent");
+        assert!(
+            outer.start <= region.start && region.end <= outer.end,
+            "inside its parent"
+        );
         let slice = source.get(region.start as usize..region.end as usize);
         let slice = slice.expect("on character boundaries");
         match node.content() {

@@ -12,7 +12,7 @@ mod resolve;
 mod syntax;
 mod text;
 
-pub(crate) use load::{Document, load};
+pub(crate) use load::load;
 pub(crate) use node::{Content, Entry, Node};
-pub(crate) use resolve::Value;
-pub(crate) use text::{Encoding, Region, Text};
+pub(crate) use resolve::{Value, resolve};
+pub(crate) use text::{Region, Text};

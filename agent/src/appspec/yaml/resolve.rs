@@ -13,8 +13,8 @@ pub(crate) enum Value<'a> {
     Text(&'a str),
 }
 
-/// Resolves a plain scalar.
-pub(super) fn resolve(text: &str) -> Value<'_> {
+/// What `text` means as a plain scalar.
+pub(crate) fn resolve(text: &str) -> Value<'_> {
     let is_any = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
     if text.is_empty() || text == "~" || is_any(&["null"]) {
         return Value::Null;
@@ -83,7 +83,13 @@ fn number(digits: &str, radix: u32, negative: bool) -> Value<'static> {
     let plain: String = digits.chars().filter(|ch| ch.is_digit(radix)).collect();
     let sign = if negative { "-" } else { "" };
     i64::from_str_radix(&format!("{sign}{plain}"), radix).map_or_else(
-        |_| Value::Float(if negative { f64::NEG_INFINITY } else { f64::INFINITY }),
+        |_| {
+            Value::Float(if negative {
+                f64::NEG_INFINITY
+            } else {
+                f64::INFINITY
+            })
+        },
         Value::Int,
     )
 }
@@ -129,9 +135,10 @@ fn base_60(text: &str) -> Option<Value<'_>> {
     let (negative, first) = unsigned(parts.first()?);
     let first_fits = first.starts_with(|ch: char| ch.is_ascii_digit())
         && all(first, |b| b.is_ascii_digit() || b == b'_');
-    let others_fit = parts.iter().skip(1).all(|part| {
-        matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9'])
-    });
+    let others_fit = parts
+        .iter()
+        .skip(1)
+        .all(|part| matches!(part.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']));
     if !first_fits || !others_fit {
         return None;
     }
@@ -141,9 +148,13 @@ fn base_60(text: &str) -> Option<Value<'_>> {
         Value::Int(value) => value.checked_mul(3600),
         _ => None,
     }?;
-    let rest = parts.iter().zip(WEIGHTS).skip(1).try_fold(0, |sum, (part, weight)| {
-        part.parse::<i64>().ok().map(|value| sum + value * weight)
-    })?;
+    let rest = parts
+        .iter()
+        .zip(WEIGHTS)
+        .skip(1)
+        .try_fold(0, |sum, (part, weight)| {
+            part.parse::<i64>().ok().map(|value| sum + value * weight)
+        })?;
     let sum = whole.checked_add(rest)?;
     Some(match fraction {
         None => Value::Int(sum),
@@ -151,7 +162,10 @@ fn base_60(text: &str) -> Option<Value<'_>> {
             let digits: String = digits.chars().filter(char::is_ascii_digit).collect();
             let fraction: f64 = format!("0.{digits}0").parse().ok()?;
             let weight = WEIGHTS.get(parts.len() - 1).copied().unwrap_or(1);
-            #[expect(clippy::cast_precision_loss, reason = "Ruby computes it in floats as well")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "Ruby computes it in floats as well"
+            )]
             Value::Float(sum as f64 + fraction * weight as f64)
         }
     })

@@ -82,28 +82,38 @@ impl<'a> Complaint<'a> {
             );
         }
         match self.while_doing {
-            "while scanning an alias" => return said(
-                "an unquoted `*` at the start of a value means a YAML alias",
-                &format!("quote the text: \"{}\"", value_text(self.rest)),
-            ),
-            "while scanning an anchor" => return said(
-                "an unquoted `&` at the start of a value means a YAML anchor",
-                &format!("quote the text: \"{}\"", value_text(self.rest)),
-            ),
-            "while scanning a quoted scalar" => return said(
-                "the quote that opens here is not closed, or is closed by a quote inside the text",
-                "close it on the same line; double a ' inside '...', write \\\" inside \"...\"",
-            ),
-            "while parsing a quoted scalar" | "while scanning a tag" if self.rest.starts_with('!') => {
+            "while scanning an alias" => {
+                return said(
+                    "an unquoted `*` at the start of a value means a YAML alias",
+                    &format!("quote the text: \"{}\"", value_text(self.rest)),
+                );
+            }
+            "while scanning an anchor" => {
+                return said(
+                    "an unquoted `&` at the start of a value means a YAML anchor",
+                    &format!("quote the text: \"{}\"", value_text(self.rest)),
+                );
+            }
+            "while scanning a quoted scalar" => {
+                return said(
+                    "the quote that opens here is not closed, or is closed by a quote inside the text",
+                    "close it on the same line; double a ' inside '...', write \\\" inside \"...\"",
+                );
+            }
+            "while parsing a quoted scalar" | "while scanning a tag"
+                if self.rest.starts_with('!') =>
+            {
                 return said(
                     "an unquoted `!` at the start of a value means a YAML tag",
                     &format!("quote the text: \"{}\"", value_text(self.rest)),
                 );
             }
-            "while parsing a quoted scalar" => return said(
-                &format!("not valid inside double quotes: {}", self.what),
-                "inside \"...\" a backslash starts an escape: double it, or use '...'",
-            ),
+            "while parsing a quoted scalar" => {
+                return said(
+                    &format!("not valid inside double quotes: {}", self.what),
+                    "inside \"...\" a backslash starts an escape: double it, or use '...'",
+                );
+            }
             _ => {}
         }
         match self.what {
@@ -128,7 +138,10 @@ impl<'a> Complaint<'a> {
                     Some(line) => format!(" that starts on line {line}"),
                     None => " above".to_owned(),
                 };
-                said(&format!("this line does not fit the block{block}"), INDENT_HELP)
+                said(
+                    &format!("this line does not fit the block{block}"),
+                    INDENT_HELP,
+                )
             }
             "did not find expected ',' or ']'" | "did not find expected ',' or '}'" => said(
                 "the bracket that opens above is not closed, or a comma is missing",
@@ -168,14 +181,18 @@ fn last_content(text: &Text<'_>, at: usize) -> usize {
 fn leading_tab(line: &str) -> bool {
     let content = line.trim_start_matches([' ', '\t']);
     let indentation = line.len() - content.len();
-    !content.is_empty() && line.get(..indentation).is_some_and(|blank| blank.contains('\t'))
+    !content.is_empty()
+        && line
+            .get(..indentation)
+            .is_some_and(|blank| blank.contains('\t'))
 }
 
 /// `runas:root` as `("runas", "root")`.
 fn missing_space(content: &str) -> Option<(&str, &str)> {
     let (key, value) = content.split_once(':')?;
     let is_key = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    let value_follows = value.starts_with(|ch: char| !ch.is_whitespace() && !matches!(ch, ':' | '/'));
+    let value_follows =
+        value.starts_with(|ch: char| !ch.is_whitespace() && !matches!(ch, ':' | '/'));
     (is_key && value_follows).then(|| (key, value.trim_end()))
 }
 
@@ -204,21 +221,44 @@ mod tests {
 
     #[rstest]
     #[case::tab("hooks:\n\tAfterInstall:\n", 2, "indented with a tab", "spaces only")]
-    #[case::tab_deeper("hooks:\n  A:\n  \t- location: x\n    y: z", 3, "indented with a tab", "spaces")]
-    #[case::no_space_after_colon(
-        "h:\n  - location: a.sh\n    runas:root\n    timeout: 3\n", 3, "no space after the colon of `runas`", "write `runas: root`"
+    #[case::tab_deeper(
+        "hooks:\n  A:\n  \t- location: x\n    y: z",
+        3,
+        "indented with a tab",
+        "spaces"
     )]
-    #[case::slash_comment("version: 0.0\n// the system\nos: linux\n", 2, "not a comment", "start with `#`")]
+    #[case::no_space_after_colon(
+        "h:\n  - location: a.sh\n    runas:root\n    timeout: 3\n",
+        3,
+        "no space after the colon of `runas`",
+        "write `runas: root`"
+    )]
+    #[case::slash_comment(
+        "version: 0.0\n// the system\nos: linux\n",
+        2,
+        "not a comment",
+        "start with `#`"
+    )]
     #[case::unquoted_star("a:\n  - *.sh\n", 2, "an unquoted `*`", "quote the text: \"*.sh\"")]
     #[case::unquoted_pattern("a: ** # all\n", 1, "an unquoted `*`", "quote the text: \"**\"")]
     #[case::two_colons("a: b: c\n", 1, "a second `key:`", "quote a text")]
-    #[case::indentation("a:\n    b: 1\n   c: 2\n", 3, "does not fit the block that starts on line 1", "same column")]
+    #[case::indentation(
+        "a:\n    b: 1\n   c: 2\n",
+        3,
+        "does not fit the block that starts on line 1",
+        "same column"
+    )]
     #[case::item_among_keys("a: 1\n- b\n", 2, "does not fit the block", "same column")]
     #[case::open_quote("a: \"b\nc: d\n", 1, "not closed", "close it")]
     #[case::open_bracket("a: [b, c\n", 1, "not closed, or a comma", "close it")]
     #[case::at_sign("a: @b\n", 1, "cannot start with `@`", "quote the text: \"@b\"")]
     #[case::backslashes("a: \"C:\\Users\\app\"\n", 1, "inside double quotes", "double it")]
-    #[case::words("a: 1\nsome words\nb: 2\n", 2, "neither `key: value`", "write `key: value`")]
+    #[case::words(
+        "a: 1\nsome words\nb: 2\n",
+        2,
+        "neither `key: value`",
+        "write `key: value`"
+    )]
     #[case::tag("a: !x!y z\n", 1, "an unquoted `!`", "quote the text: \"!x!y z\"")]
     fn common_mistakes_are_explained(
         #[case] source: &str,
@@ -229,6 +269,9 @@ mod tests {
         let problem = refusal(source);
         assert_eq!(problem.span.line, line, "{problem}");
         assert!(problem.message.contains(message), "{problem}");
-        assert!(problem.help.as_deref().unwrap_or_default().contains(help), "{problem}");
+        assert!(
+            problem.help.as_deref().unwrap_or_default().contains(help),
+            "{problem}"
+        );
     }
 }

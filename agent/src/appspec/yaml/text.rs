@@ -123,10 +123,7 @@ fn utf8(bytes: &[u8], encoding: Encoding) -> (Cow<'_, str>, Encoding, Option<usi
     }
 }
 
-fn utf16(
-    bytes: &[u8],
-    unit: fn([u8; 2]) -> u16,
-) -> (Cow<'static, str>, Encoding, Option<usize>) {
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> (Cow<'static, str>, Encoding, Option<usize>) {
     let (pairs, rest) = bytes.as_chunks::<2>();
     let mut text = String::with_capacity(bytes.len());
     let mut fault = None;
