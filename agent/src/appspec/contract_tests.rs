@@ -111,9 +111,9 @@ fn file_exists_behavior(
 #[case::leading_slash("/build/app", "build/app")]
 #[case::dots_resolved_by_text("a/.././/b/", "b")]
 #[case::number("123", "123")]
-fn source(#[case] source: &str, #[case] expected: &str) {
+fn source(#[case] written: &str, #[case] expected: &str) {
     let (appspec, warnings) = accepted(&format!(
-        "files:\n  - source: {source}\n    destination: /d"
+        "files:\n  - source: {written}\n    destination: /d"
     ));
     assert_eq!(appspec.files[0].source, Path::new(expected));
     assert!(warnings.is_empty());
@@ -124,9 +124,9 @@ fn source(#[case] source: &str, #[case] expected: &str) {
 #[case::relative_from_the_root("srv/app", "/srv/app", &["destination-relative"])]
 #[case::resolved_by_text("/srv/x/..//app/.", "/srv/app", &[])]
 #[case::windows_path_is_an_odd_name("c:\\app", "/c:\\app", &["path-backslash", "destination-relative"])]
-fn destination(#[case] destination: &str, #[case] expected: &str, #[case] warnings: &[&str]) {
+fn destination(#[case] written: &str, #[case] expected: &str, #[case] warnings: &[&str]) {
     let (appspec, codes) = accepted(&format!(
-        "files:\n  - source: /\n    destination: {destination}"
+        "files:\n  - source: /\n    destination: {written}"
     ));
     assert_eq!(appspec.files[0].destination, Path::new(expected));
     assert_eq!(codes, warnings);
@@ -228,8 +228,8 @@ fn runas_refused(#[case] key: &str, #[case] code: &str) {
 #[case::leading_slash_is_joined_to_the_archive("/a.sh", "a.sh", &["location-absolute"])]
 #[case::command_line_is_one_name("node ./a.js", "node ./a.js", &["location-blank"])]
 #[case::number("12", "12", &[])]
-fn location(#[case] location: &str, #[case] path: &str, #[case] warnings: &[&str]) {
-    let (appspec, codes) = accepted(&format!("hooks:\n  A:\n    - location: {location}\n"));
+fn location(#[case] written: &str, #[case] path: &str, #[case] warnings: &[&str]) {
+    let (appspec, codes) = accepted(&format!("hooks:\n  A:\n    - location: {written}\n"));
     assert_eq!(appspec.scripts("A")[0].path, Path::new(path));
     assert_eq!(codes, warnings);
 }
@@ -466,7 +466,7 @@ fn long_lines_are_cut_around_the_problem() {
     );
     let problems = parse(source.as_bytes()).unwrap_err();
     let text = problems.render("appspec.yml", source.as_bytes(), false);
-    assert!(text.contains("appspec.yml:3:533"), "{text}");
+    assert!(text.contains("appspec.yml:3:534"), "{text}");
     assert!(
         text.lines().all(|line| line.chars().count() < 180),
         "{text}"

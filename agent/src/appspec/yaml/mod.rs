@@ -6,6 +6,7 @@
 //! has these rules together. The tree is bounded in size and depth, also through aliases: a file
 //! may come from anybody who can push a revision.
 
+mod builder;
 mod load;
 mod node;
 mod resolve;
