@@ -1,8 +1,24 @@
 //! AppSpec files: bytes to a typed [`AppSpec`], pure.
+//!
+//! Nothing here reads or writes a file. Whatever the bytes are, the answer is an AppSpec whose
+//! every value has been checked, or all the problems of the file at once, each with its place.
+//! The YAML layer and [`Problems`] know nothing of the EC2 rules, so that other AppSpecs can be
+//! checked with them.
 
+mod findings;
 mod model;
+mod parse;
+mod problem;
+mod render;
+mod suggest;
+pub(crate) mod text_path;
+mod yaml;
 
 pub use model::{
     AclEntry, AclTag, AppSpec, EventHooks, FileMapping, Mode, Pattern, Permission, Script,
     SelinuxContext,
 };
+pub use parse::{MAX_BYTES, Parsed, parse};
+pub use problem::{Problem, Problems, Severity, Span};
+#[cfg(test)]
+mod contract_tests;
