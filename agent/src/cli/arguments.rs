@@ -53,7 +53,12 @@ pub struct RunBundleArguments {
     pub file_exists_behavior: FileExistsBehavior,
 
     /// The deployment group's id; a later run with the same id replaces what this one installed
-    #[arg(short = 'g', long, value_name = "ID", default_value = "default-local-deployment-group")]
+    #[arg(
+        short = 'g',
+        long,
+        value_name = "ID",
+        default_value = "default-local-deployment-group"
+    )]
     pub deployment_group: String,
 
     /// The deployment group's name, for scripts
@@ -79,7 +84,12 @@ pub struct RunBundleArguments {
 
     /// A token for private GitHub repositories; better given as the environment variable
     /// GITHUB_TOKEN, since other users of this machine can read command lines
-    #[arg(long, value_name = "TOKEN", env = "GITHUB_TOKEN", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "GITHUB_TOKEN",
+        hide_env_values = true
+    )]
     pub github_token: Option<String>,
 
     /// How to show the run
@@ -141,13 +151,35 @@ mod tests {
     #[test]
     fn every_short_option_of_codedeploy_local_is_there() {
         let arguments = parse(&[
-            "-l", "x", "-t", "tgz", "-b", "OVERWRITE", "-g", "g", "-d", "n", "-a", "app", "-e",
-            "A,B", "-c", "conf", "-A", "other.yml",
+            "-l",
+            "x",
+            "-t",
+            "tgz",
+            "-b",
+            "OVERWRITE",
+            "-g",
+            "g",
+            "-d",
+            "n",
+            "-a",
+            "app",
+            "-e",
+            "A,B",
+            "-c",
+            "conf",
+            "-A",
+            "other.yml",
         ]);
         assert_eq!(arguments.bundle_location, "x");
         assert_eq!(arguments.bundle_type, Some(BundleType::Tgz));
-        assert_eq!(arguments.file_exists_behavior, FileExistsBehavior::Overwrite);
+        assert_eq!(
+            arguments.file_exists_behavior,
+            FileExistsBehavior::Overwrite
+        );
         assert_eq!(arguments.events, ["A", "B"]);
-        assert_eq!(arguments.agent_configuration_file, Some(PathBuf::from("conf")));
+        assert_eq!(
+            arguments.agent_configuration_file,
+            Some(PathBuf::from("conf"))
+        );
     }
 }

@@ -22,7 +22,10 @@ pub fn main() -> ExitCode {
         return hooks_runner::main();
     }
     // v1's name for what is now a subcommand.
-    if arguments.first().is_some_and(|name| Path::new(name).ends_with("codedeploy-local")) {
+    if arguments
+        .first()
+        .is_some_and(|name| Path::new(name).ends_with("codedeploy-local"))
+    {
         arguments.insert(1, "run-bundle".into());
     }
     let arguments = match Arguments::try_parse_from(arguments) {

@@ -16,7 +16,11 @@ pub(super) fn state_directory(
     root: bool,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Option<PathBuf> {
-    let absolute = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name| {
+        variable(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
     let base = match absolute("XDG_STATE_HOME") {
         Some(base) => base,
         None if root => PathBuf::from("/var/lib"),
@@ -31,7 +35,10 @@ mod tests {
 
     fn directory(root: bool, variables: &[(&str, &str)]) -> Option<PathBuf> {
         state_directory(root, |name| {
-            variables.iter().find(|(set, _)| *set == name).map(|(_, value)| value.into())
+            variables
+                .iter()
+                .find(|(set, _)| *set == name)
+                .map(|(_, value)| value.into())
         })
     }
 

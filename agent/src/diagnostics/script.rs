@@ -56,7 +56,10 @@ pub fn from_outcome(
             Code::AgentRestarted,
             "was stopped because the host went down".to_owned(),
         ),
-        ScriptResult::Cancelled => (Code::ScriptFailed, "was ended by the operator".to_owned()),
+        ScriptResult::Cancelled => (
+            Code::ScriptFailed,
+            "was ended by the operator, with everything that it had started".to_owned(),
+        ),
         ScriptResult::RunnerFailed { message } => {
             (Code::Other, format!("could not be run: {message}"))
         }

@@ -12,9 +12,7 @@ use crate::diagnostics::{Diagnostics, SuccessMessage};
 use crate::error::chain;
 use crate::executor::{Executor, Host, Progress};
 use crate::files::Lock;
-use crate::lifecycle::{
-    Acknowledgement, Action, Command, Input, LifecycleEvent, State, Verdict,
-};
+use crate::lifecycle::{Acknowledgement, Action, Command, Input, LifecycleEvent, State, Verdict};
 
 /// One deployment on this machine, without the service.
 pub(super) struct LocalDeployment<'a> {
@@ -36,9 +34,17 @@ impl LocalDeployment<'_> {
                 ending = Ending::Cancelled;
                 break;
             }
-            if !self.run_event(number, event, &claim, display).await.is_success() {
+            if !self
+                .run_event(number, event, &claim, display)
+                .await
+                .is_success()
+            {
                 let cancelled = *self.cancelled.borrow();
-                ending = if cancelled { Ending::Cancelled } else { Ending::Failed };
+                ending = if cancelled {
+                    Ending::Cancelled
+                } else {
+                    Ending::Failed
+                };
                 break;
             }
         }
@@ -53,7 +59,9 @@ impl LocalDeployment<'_> {
     }
 
     fn directory(&self) -> DeploymentDirectory {
-        self.host.root.deployment(&self.spec.deployment_group_id, &self.spec.deployment_id)
+        self.host
+            .root
+            .deployment(&self.spec.deployment_group_id, &self.spec.deployment_id)
     }
 
     fn log(&self) -> Option<PathBuf> {
@@ -69,7 +77,10 @@ impl LocalDeployment<'_> {
                 chain(error)
             ))
         };
-        let directory = self.host.make_directories(self.spec).map_err(|error| failed(&error))?;
+        let directory = self
+            .host
+            .make_directories(self.spec)
+            .map_err(|error| failed(&error))?;
         Lock::try_acquire(&directory.in_use()).map_err(|error| failed(&error))
     }
 
@@ -169,6 +180,12 @@ fn plain_name(event: &str) -> String {
     event
         .chars()
         .take(60)
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') { c } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {
+                c
+            } else {
+                '_'
+            }
+        })
         .collect()
 }

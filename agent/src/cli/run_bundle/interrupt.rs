@@ -16,7 +16,11 @@ pub(super) struct Interrupt {
 impl Interrupt {
     /// Starts to listen, in a task of its own.
     pub(super) fn listen() -> io::Result<Self> {
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let kinds = [
+            SignalKind::interrupt(),
+            SignalKind::terminate(),
+            SignalKind::hangup(),
+        ];
         let (number, signal_received) = watch::channel(0);
         let (cancel, cancelled) = watch::channel(false);
         for kind in kinds {
@@ -29,7 +33,10 @@ impl Interrupt {
                 }
             });
         }
-        Ok(Self { signal: signal_received, cancelled })
+        Ok(Self {
+            signal: signal_received,
+            cancelled,
+        })
     }
 
     /// Turns true with the first signal.

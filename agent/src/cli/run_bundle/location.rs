@@ -45,17 +45,17 @@ pub(super) fn revision(
         return github(location, rest, given, token);
     }
     if location.starts_with("http://") {
-        return Err(LocationError::PlainHttp { location: location.to_owned() });
+        return Err(LocationError::PlainHttp {
+            location: location.to_owned(),
+        });
     }
     local(location, given)
 }
 
-fn s3(
-    location: &str,
-    object: &str,
-    given: Option<BundleType>,
-) -> Result<Revision, LocationError> {
-    let incomplete = || LocationError::IncompleteS3 { location: location.to_owned() };
+fn s3(location: &str, object: &str, given: Option<BundleType>) -> Result<Revision, LocationError> {
+    let incomplete = || LocationError::IncompleteS3 {
+        location: location.to_owned(),
+    };
     let (bucket, rest) = object.split_once('/').ok_or_else(incomplete)?;
     let (key, query) = match rest.rsplit_once('?') {
         // A key may hold a question mark; only what reads like our parameters is taken off.
@@ -93,7 +93,9 @@ fn github(
     given: Option<BundleType>,
     token: Option<GitHubToken>,
 ) -> Result<Revision, LocationError> {
-    let unknown = || LocationError::UnknownAddress { location: location.to_owned() };
+    let unknown = || LocationError::UnknownAddress {
+        location: location.to_owned(),
+    };
     let (host, path) = rest.split_once('/').ok_or_else(unknown)?;
     let path = path.trim_end_matches('/');
     let (account, repository, kind, commit) = match host {
@@ -103,7 +105,10 @@ fn github(
             (account, repository, None, "HEAD")
         }
         "api.github.com" => {
-            let mut parts = path.strip_prefix("repos/").ok_or_else(unknown)?.splitn(4, '/');
+            let mut parts = path
+                .strip_prefix("repos/")
+                .ok_or_else(unknown)?
+                .splitn(4, '/');
             let mut part = || parts.next().ok_or_else(unknown);
             let (account, repository, form, commit) = (part()?, part()?, part()?, part()?);
             let kind = match form {
@@ -135,8 +140,9 @@ fn github(
 }
 
 fn local(location: &str, given: Option<BundleType>) -> Result<Revision, LocationError> {
-    let path = std::path::absolute(location)
-        .map_err(|_| LocationError::NoCurrentDirectory { location: location.to_owned() })?;
+    let path = std::path::absolute(location).map_err(|_| LocationError::NoCurrentDirectory {
+        location: location.to_owned(),
+    })?;
     if path.is_dir() {
         return match given {
             None | Some(BundleType::Directory) => Ok(Revision::LocalDirectory { location: path }),
@@ -150,7 +156,10 @@ fn local(location: &str, given: Option<BundleType>) -> Result<Revision, Location
         return Err(LocationError::FileAsDirectory { path });
     }
     let bundle_type = archive_type(location, location, given)?;
-    Ok(Revision::LocalFile { location: path, bundle_type })
+    Ok(Revision::LocalFile {
+        location: path,
+        bundle_type,
+    })
 }
 
 /// The type as given, else as the name's ending tells.
@@ -160,12 +169,18 @@ fn archive_type(
     given: Option<BundleType>,
 ) -> Result<BundleType, LocationError> {
     if given == Some(BundleType::Directory) {
-        return Err(LocationError::RemoteDirectory { location: location.to_owned() });
+        return Err(LocationError::RemoteDirectory {
+            location: location.to_owned(),
+        });
     }
     if let Some(given) = given {
         return Ok(given);
     }
-    let name = Path::new(name).file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let name = Path::new(name)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
     if ends(&[".zip"]) {
         Ok(BundleType::Zip)
@@ -174,7 +189,9 @@ fn archive_type(
     } else if ends(&[".tar", ".tar.bz2", ".tar.xz", ".tar.zst"]) {
         Ok(BundleType::Tar)
     } else {
-        Err(LocationError::UnknownType { location: location.to_owned() })
+        Err(LocationError::UnknownType {
+            location: location.to_owned(),
+        })
     }
 }
 
@@ -185,8 +202,13 @@ mod tests {
     use super::*;
 
     fn github_parts(location: &str, given: Option<BundleType>) -> (String, BundleType) {
-        let Revision::GitHub { account, repository, commit, bundle_type, .. } =
-            revision(location, given, None).unwrap()
+        let Revision::GitHub {
+            account,
+            repository,
+            commit,
+            bundle_type,
+            ..
+        } = revision(location, given, None).unwrap()
         else {
             panic!("{location} is on GitHub");
         };
@@ -195,10 +217,30 @@ mod tests {
 
     #[rstest]
     #[case("https://github.com/o/r", None, "o r HEAD", BundleType::Zip)]
-    #[case("https://github.com/o/r.git/", Some(BundleType::Tar), "o r HEAD", BundleType::Tar)]
-    #[case("https://github.com/o/r", Some(BundleType::Tgz), "o r HEAD", BundleType::Zip)]
-    #[case("https://api.github.com/repos/o/r/zipball/main", None, "o r main", BundleType::Zip)]
-    #[case("https://api.github.com/repos/o/r/tarball/v1", None, "o r v1", BundleType::Tar)]
+    #[case(
+        "https://github.com/o/r.git/",
+        Some(BundleType::Tar),
+        "o r HEAD",
+        BundleType::Tar
+    )]
+    #[case(
+        "https://github.com/o/r",
+        Some(BundleType::Tgz),
+        "o r HEAD",
+        BundleType::Zip
+    )]
+    #[case(
+        "https://api.github.com/repos/o/r/zipball/main",
+        None,
+        "o r main",
+        BundleType::Zip
+    )]
+    #[case(
+        "https://api.github.com/repos/o/r/tarball/v1",
+        None,
+        "o r v1",
+        BundleType::Tar
+    )]
     #[case(
         "https://api.github.com/repos/o/r/tarball/feature/x",
         None,
@@ -211,7 +253,10 @@ mod tests {
         #[case] parts: &str,
         #[case] bundle_type: BundleType,
     ) {
-        assert_eq!(github_parts(location, given), (parts.to_owned(), bundle_type));
+        assert_eq!(
+            github_parts(location, given),
+            (parts.to_owned(), bundle_type)
+        );
     }
 
     #[test]
@@ -226,8 +271,7 @@ mod tests {
                 etag: Some("abc".into()),
             }
         );
-        let Revision::S3 { key, version, .. } =
-            revision("s3://b/odd?.tgz", None, None).unwrap()
+        let Revision::S3 { key, version, .. } = revision("s3://b/odd?.tgz", None, None).unwrap()
         else {
             panic!("it is on S3");
         };
@@ -259,9 +303,14 @@ mod tests {
         let (directory, file) = (directory.path().to_str().unwrap(), file.to_str().unwrap());
         assert!(revision(directory, Some(BundleType::Zip), None).is_err());
         assert!(revision(file, Some(BundleType::Directory), None).is_err());
-        assert_eq!(revision(file, None, None).unwrap().bundle_type(), BundleType::Tgz);
         assert_eq!(
-            revision(file, Some(BundleType::Zip), None).unwrap().bundle_type(),
+            revision(file, None, None).unwrap().bundle_type(),
+            BundleType::Tgz
+        );
+        assert_eq!(
+            revision(file, Some(BundleType::Zip), None)
+                .unwrap()
+                .bundle_type(),
             BundleType::Zip
         );
     }

@@ -18,7 +18,10 @@ use crate::error::chain;
 
 /// Runs the subcommand.
 pub(super) fn main(arguments: &RunBundleArguments) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("cannot start: {error}"), Exit::Failed),
     };
@@ -38,7 +41,13 @@ pub(super) fn main(arguments: &RunBundleArguments) -> Exit {
 }
 
 async fn deploy(prepared: Prepared, arguments: &RunBundleArguments) -> Exit {
-    let Prepared { host, spec, events, warnings, bundle } = prepared;
+    let Prepared {
+        host,
+        spec,
+        events,
+        warnings,
+        bundle,
+    } = prepared;
     let mut display = display(arguments.output);
     display.begin(&Heading {
         deployment_id: spec.deployment_id.to_string(),

@@ -11,8 +11,8 @@ use crate::cli::arguments::RunBundleArguments;
 use crate::cli::state_directory::state_directory;
 use crate::config::{Config, ConfigError, Loaded, Purpose, default_path};
 use crate::deployment::{
-    DeploymentCreator, DeploymentGroupId, DeploymentId, DeploymentSpec, DeploymentType, GitHubToken,
-    InvalidId,
+    DeploymentCreator, DeploymentGroupId, DeploymentId, DeploymentSpec, DeploymentType,
+    GitHubToken, InvalidId,
 };
 use crate::error::chain;
 use crate::executor::Host;
@@ -60,7 +60,9 @@ pub(super) struct Prepared {
 pub(super) async fn prepare(arguments: &RunBundleArguments) -> Result<Prepared, SettingsError> {
     let spec = specification(arguments)?;
     let events = local_order(&arguments.events).map_err(SettingsError::Events)?;
-    let Loaded { config, warnings, .. } = configuration(arguments)?;
+    let Loaded {
+        config, warnings, ..
+    } = configuration(arguments)?;
     let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     if let Err(error) = start_log(&config) {
         warnings.push(format!("there is no log of this deployment: {error}"));
@@ -68,19 +70,34 @@ pub(super) async fn prepare(arguments: &RunBundleArguments) -> Result<Prepared, 
     let (on_premises, remarks) =
         OnPremises::read(&config.on_premises_config_file).map_err(SettingsError::OnPremises)?;
     warnings.extend(remarks.iter().map(ToString::to_string));
-    let mut environment = HookBase { variables: std::env::vars_os().collect(), umask: 0o022 };
+    let mut environment = HookBase {
+        variables: std::env::vars_os().collect(),
+        umask: 0o022,
+    };
     if config.profile_environment {
         match profile_environment(Path::new("/etc/profile"), &environment.variables).await {
             Ok(profile) => environment = profile,
             Err(error) => warnings.push(format!("{}; hooks do without it", chain(&error))),
         }
     }
-    let host = Host::new(&config, on_premises.as_ref(), environment, runner()?, crate::bundle::Sources);
+    let host = Host::new(
+        &config,
+        on_premises.as_ref(),
+        environment,
+        runner()?,
+        crate::bundle::Sources,
+    );
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
     let bundle = arguments.bundle_location.clone();
-    Ok(Prepared { host, spec, events, warnings, bundle })
+    Ok(Prepared {
+        host,
+        spec,
+        events,
+        warnings,
+        bundle,
+    })
 }
 
 fn specification(arguments: &RunBundleArguments) -> Result<DeploymentSpec, SettingsError> {
@@ -89,7 +106,10 @@ fn specification(arguments: &RunBundleArguments) -> Result<DeploymentSpec, Setti
         .map_err(SettingsError::Location)?;
     let group =
         DeploymentGroupId::new(&arguments.deployment_group).map_err(SettingsError::Group)?;
-    let application = arguments.application_name.as_ref().unwrap_or(&arguments.bundle_location);
+    let application = arguments
+        .application_name
+        .as_ref()
+        .unwrap_or(&arguments.bundle_location);
     // A misspelt hook name fails here, other than in the daemon, which is not told the events.
     let possible: Vec<String> = DEFAULT_LOCAL_ORDER
         .iter()
@@ -115,8 +135,10 @@ fn local_id() -> std::io::Result<DeploymentId> {
     const LETTERS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     let mut random = [0_u8; 9];
     fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
-    let letters: String =
-        random.iter().map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()])).collect();
+    let letters: String = random
+        .iter()
+        .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
+        .collect();
     DeploymentId::new(&format!("d-{letters}-local")).map_err(std::io::Error::other)
 }
 
@@ -141,7 +163,11 @@ fn configuration(arguments: &RunBundleArguments) -> Result<Loaded, SettingsError
 }
 
 fn start_log(config: &Config) -> std::io::Result<()> {
-    let mode = if config.restrict_log_dir_permissions { 0o640 } else { 0o644 };
+    let mode = if config.restrict_log_dir_permissions {
+        0o640
+    } else {
+        0o644
+    };
     logging::to_file(&config.log_dir, LOG_NAME, config.verbose, mode)
 }
 
@@ -149,5 +175,9 @@ fn start_log(config: &Config) -> std::io::Result<()> {
 fn runner() -> Result<Program, SettingsError> {
     let own = std::env::current_exe().map_err(SettingsError::Program)?;
     let beside = own.with_file_name(hooks_runner::PROGRAM_NAME);
-    Ok(if beside.is_file() { Program::new(beside) } else { Program::reexec(own) })
+    Ok(if beside.is_file() {
+        Program::new(beside)
+    } else {
+        Program::reexec(own)
+    })
 }

@@ -42,7 +42,9 @@ fn milliseconds(duration: Duration) -> u64 {
 }
 
 fn print(line: &Line<'_>) {
-    let Ok(text) = serde_json::to_string(line) else { return };
+    let Ok(text) = serde_json::to_string(line) else {
+        return;
+    };
     let mut out = stdout().lock();
     let _ = writeln!(out, "{text}");
     let _ = out.flush();

@@ -47,8 +47,14 @@ impl Display for Plain {
         self.announce();
         match progress {
             Progress::ScriptStarted { location } => line(&format!("  {location}")),
-            Progress::Output { stream: Stream::Stdout, line: text } => line(&format!("    {text}")),
-            Progress::Output { stream: Stream::Stderr, line: text } => {
+            Progress::Output {
+                stream: Stream::Stdout,
+                line: text,
+            } => line(&format!("    {text}")),
+            Progress::Output {
+                stream: Stream::Stderr,
+                line: text,
+            } => {
                 line(&format!("    [stderr] {text}"));
             }
             Progress::Warning(text) => line(&format!("  warning: {text}")),
@@ -61,7 +67,10 @@ impl Display for Plain {
         let event = end.event;
         let duration = text::duration(end.duration);
         if end.cancelled {
-            line(&format!("{event}: cancelled after {duration}"));
+            line(&format!(
+                "{event}: cancelled after {duration}: {}",
+                end.verdict.message()
+            ));
         } else if !end.verdict.is_success() {
             line(&format!(
                 "{event}: failed after {duration} (code {})",

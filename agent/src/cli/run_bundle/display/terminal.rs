@@ -36,7 +36,10 @@ enum Colour {
 impl Terminal {
     pub(super) fn new() -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { colour: wanted, running: None }
+        Self {
+            colour: wanted,
+            running: None,
+        }
     }
 
     fn paint(&self, colour: Colour, text: &str) -> String {
@@ -67,7 +70,10 @@ impl Terminal {
 impl Display for Terminal {
     fn begin(&mut self, heading: &Heading) {
         for warning in &heading.warnings {
-            self.line(&format!("{} {warning}", self.paint(Colour::Yellow, "warning:")));
+            self.line(&format!(
+                "{} {warning}",
+                self.paint(Colour::Yellow, "warning:")
+            ));
         }
         self.line(&text::heading(heading));
     }
@@ -80,12 +86,18 @@ impl Display for Terminal {
         }
         bar.set_prefix(format!("{event:<NAME_COLUMNS$}", event = event.as_str()));
         bar.enable_steady_tick(Duration::from_millis(100));
-        self.running = Some(Running { bar, output: VecDeque::new() });
+        self.running = Some(Running {
+            bar,
+            output: VecDeque::new(),
+        });
     }
 
     fn progress(&mut self, progress: &Progress) {
         if let Progress::Warning(warning) = progress {
-            self.line(&format!("  {} {warning}", self.paint(Colour::Yellow, "warning:")));
+            self.line(&format!(
+                "  {} {warning}",
+                self.paint(Colour::Yellow, "warning:")
+            ));
             return;
         }
         let shown = match progress {
@@ -99,8 +111,11 @@ impl Display for Terminal {
             if running.output.len() > SHOWN_LINES {
                 running.output.pop_front();
             }
-            let message: String =
-                running.output.iter().map(|line| format!("\n{line}")).collect();
+            let message: String = running
+                .output
+                .iter()
+                .map(|line| format!("\n{line}"))
+                .collect();
             running.bar.set_message(message);
         }
     }
@@ -112,7 +127,11 @@ impl Display for Terminal {
         let name = format!("{:<NAME_COLUMNS$}", end.event.as_str());
         let duration = text::duration(end.duration);
         if end.cancelled {
-            self.line(&format!("{} {name} cancelled", self.paint(Colour::Yellow, "■")));
+            self.line(&format!(
+                "{} {name} cancelled: {}",
+                self.paint(Colour::Yellow, "■"),
+                end.verdict.message()
+            ));
         } else if !end.verdict.is_success() {
             self.line(&format!(
                 "{} {name} {duration}  failed (code {})",
@@ -125,7 +144,10 @@ impl Display for Terminal {
         } else if end.noop {
             self.line(&self.paint(Colour::Dim, &format!("· {name} nothing to run")));
         } else {
-            self.line(&format!("{} {name} {duration}", self.paint(Colour::Green, "✓")));
+            self.line(&format!(
+                "{} {name} {duration}",
+                self.paint(Colour::Green, "✓")
+            ));
         }
     }
 

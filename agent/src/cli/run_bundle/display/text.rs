@@ -8,7 +8,10 @@ use super::{EventEnd, Heading, Summary};
 const LAST_LINES: usize = 20;
 
 pub(super) fn heading(heading: &Heading) -> String {
-    format!("Deploying {} to {} as {}", heading.bundle, heading.group, heading.deployment_id)
+    format!(
+        "Deploying {} to {} as {}",
+        heading.bundle, heading.group, heading.deployment_id
+    )
 }
 
 /// `0.04 s`, `12.3 s`, `4 min 05 s`.
@@ -19,7 +22,11 @@ pub(super) fn duration(duration: Duration) -> String {
     } else if seconds < 60.0 {
         format!("{seconds:.1} s")
     } else {
-        format!("{} min {:02} s", duration.as_secs() / 60, duration.as_secs() % 60)
+        format!(
+            "{} min {:02} s",
+            duration.as_secs() / 60,
+            duration.as_secs() % 60
+        )
     }
 }
 
@@ -45,12 +52,19 @@ pub(super) fn directory(summary: &Summary) -> String {
 }
 
 pub(super) fn log(summary: &Summary) -> Option<String> {
-    summary.log.as_ref().map(|log| format!("Script log: {}", log.display()))
+    summary
+        .log
+        .as_ref()
+        .map(|log| format!("Script log: {}", log.display()))
 }
 
 /// The stable last line; pipelines look for it.
 pub(super) fn last_line(summary: &Summary) -> String {
-    format!("Deployment {} {}", summary.deployment_id, summary.ending.word())
+    format!(
+        "Deployment {} {}",
+        summary.deployment_id,
+        summary.ending.word()
+    )
 }
 
 #[cfg(test)]
