@@ -3,11 +3,14 @@
 #![forbid(unsafe_code)]
 
 pub mod appspec;
+pub mod bundle;
+pub mod cli;
 pub mod config;
 pub mod deployment;
 pub mod deployment_root;
 pub mod diagnostics;
 pub mod error;
+pub mod executor;
 pub mod files;
 pub mod hooks;
 pub mod identity;

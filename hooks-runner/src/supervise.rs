@@ -482,8 +482,12 @@ impl<'a> Supervisor<'a> {
                     .min()
             }
             Phase::Draining { until, window, .. } => {
-                let settled = window.filter(|_| self.capture.is_closed());
-                Some(settled.unwrap_or(*until))
+                // With nothing left to read, nothing would wake us before the limit.
+                if self.capture.is_closed() {
+                    Some(window.unwrap_or_else(Instant::now))
+                } else {
+                    Some(*until)
+                }
             }
             Phase::Terminating { kill_at, .. } => Some(*kill_at),
             Phase::Killing { .. } => Some(Instant::now() + KILL_INTERVAL),

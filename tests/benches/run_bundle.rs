@@ -5,7 +5,11 @@
 //! Runs of both are interleaved; medians of seven are printed. Files are in memory (`/dev/shm`, or
 //! the directory in `BENCH_DIRECTORY`), so that the disk is not what is measured.
 
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a benchmark starts programs")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a benchmark starts programs"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -46,27 +50,34 @@ impl Case {
             directory.join("destination").display()
         );
         fs_err::write(source.join("appspec.yml"), appspec).unwrap();
-        let configuration =
-            format!("root_dir: {0}/root\nlog_dir: {0}/log\n", directory.display());
+        let configuration = format!(
+            "root_dir: {0}/root\nlog_dir: {0}/log\n",
+            directory.display()
+        );
         fs_err::write(directory.join("agent.yml"), configuration).unwrap();
-        Self { name, files: directories * files_each, directory }
+        Self {
+            name,
+            files: directories * files_each,
+            directory,
+        }
     }
 
     fn deploy(&self) -> Cost {
-        let cost = run(
-            Command::new(agent())
-                .args(["run-bundle", "--output", "json", "-l"])
-                .arg(self.directory.join("source"))
-                .arg("-c")
-                .arg(self.directory.join("agent.yml")),
-        );
+        let cost = run(Command::new(agent())
+            .args(["run-bundle", "--output", "json", "-l"])
+            .arg(self.directory.join("source"))
+            .arg("-c")
+            .arg(self.directory.join("agent.yml")));
         self.remove(&["root", "destination"]);
         cost
     }
 
     /// `cp -a` twice: into the archive, and into the destination.
     fn copy_twice(&self) -> Cost {
-        let mut total = Cost { wall: Duration::ZERO, anonymous: 0 };
+        let mut total = Cost {
+            wall: Duration::ZERO,
+            anonymous: 0,
+        };
         for copy in ["copy-1", "copy-2"] {
             let cost = run(Command::new("cp")
                 .arg("-a")
@@ -113,13 +124,20 @@ fn median(costs: &[Cost]) -> Cost {
     let mut walls: Vec<_> = costs.iter().map(|cost| cost.wall).collect();
     walls.sort();
     let anonymous = costs.iter().map(|cost| cost.anonymous).max().unwrap();
-    Cost { wall: walls[walls.len() / 2], anonymous }
+    Cost {
+        wall: walls[walls.len() / 2],
+        anonymous,
+    }
 }
 
 /// Runs a command to its end; its memory is sampled all the while.
 fn run(command: &mut Command) -> Cost {
     let began = Instant::now();
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let status = PathBuf::from(format!("/proc/{}/status", child.id()));
     let mut anonymous = 0;
     let exit = loop {
@@ -130,13 +148,25 @@ fn run(command: &mut Command) -> Cost {
         std::thread::sleep(Duration::from_micros(500));
     };
     assert!(exit.success(), "{command:?}");
-    Cost { wall: began.elapsed(), anonymous }
+    Cost {
+        wall: began.elapsed(),
+        anonymous,
+    }
 }
 
 fn anonymous_memory(status: &Path) -> u64 {
-    let Ok(text) = fs_err::read_to_string(status) else { return 0 };
+    let Ok(text) = fs_err::read_to_string(status) else {
+        return 0;
+    };
     text.lines()
-        .find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix("kB")?.trim().parse().ok())
+        .find_map(|line| {
+            line.strip_prefix("RssAnon:")?
+                .trim()
+                .strip_suffix("kB")?
+                .trim()
+                .parse()
+                .ok()
+        })
         .unwrap_or(0)
 }
 
@@ -153,9 +183,11 @@ fn main() {
         "{:<28} {:>12} {:>12} {:>7} {:>12} {:>12}",
         "directory without hooks", "run-bundle", "cp -a twice", "ratio", "anonymous", "allowed"
     );
-    for (name, directories, files) in
-        [("10 files", 1, 10), ("10,000 in 100 directories", 100, 100), ("100,000 in 1,000", 1000, 100)]
-    {
+    for (name, directories, files) in [
+        ("10 files", 1, 10),
+        ("10,000 in 100 directories", 100, 100),
+        ("100,000 in 1,000", 1000, 100),
+    ] {
         let case = Case::new(top.path(), name, directories, files);
         case.measure();
         fs_err::remove_dir_all(&case.directory).unwrap();

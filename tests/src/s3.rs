@@ -42,8 +42,10 @@ impl S3Server {
         let (stop, stopped) = oneshot::channel::<()>();
         let directory = buckets.path().to_owned();
         std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
                 address_sender.send(listener.local_addr().unwrap()).unwrap();
@@ -53,7 +55,11 @@ impl S3Server {
                 }
             });
         });
-        Self { address: address.recv().unwrap(), buckets, _stop: stop }
+        Self {
+            address: address.recv().unwrap(),
+            buckets,
+            _stop: stop,
+        }
     }
 
     /// The server's URL.

@@ -50,7 +50,11 @@ pub enum AppSpecFileError {
 }
 
 fn not_found(archive: &Path, tried: &[String], similar: &[String]) -> String {
-    let mut text = format!("no AppSpec in {}: looked for {}", archive.display(), tried.join(", "));
+    let mut text = format!(
+        "no AppSpec in {}: looked for {}",
+        archive.display(),
+        tried.join(", ")
+    );
     if let Some(similar) = similar.first() {
         // Writing to a String cannot fail.
         let _ = write!(
@@ -65,7 +69,10 @@ fn not_found(archive: &Path, tried: &[String], similar: &[String]) -> String {
 }
 
 fn invalid(name: &str, problems: &Problems, content: &[u8]) -> String {
-    format!("the AppSpec is not valid\n{}", problems.render(name, content, false).trim_end())
+    format!(
+        "the AppSpec is not valid\n{}",
+        problems.render(name, content, false).trim_end()
+    )
 }
 
 /// Finds, reads and parses the AppSpec in `archive`.
@@ -75,8 +82,11 @@ fn invalid(name: &str, problems: &Problems, content: &[u8]) -> String {
 pub fn read_appspec(archive: &Path, name: &str) -> Result<Parsed, AppSpecFileError> {
     let (name, path) = find(archive, name)?;
     let content = fs::read(path).map_err(AppSpecFileError::Read)?;
-    appspec::parse(&content)
-        .map_err(|problems| AppSpecFileError::Invalid { name, problems, content })
+    appspec::parse(&content).map_err(|problems| AppSpecFileError::Invalid {
+        name,
+        problems,
+        content,
+    })
 }
 
 fn find(archive: &Path, name: &str) -> Result<(String, PathBuf), AppSpecFileError> {
@@ -84,10 +94,17 @@ fn find(archive: &Path, name: &str) -> Result<(String, PathBuf), AppSpecFileErro
         .components()
         .all(|component| matches!(component, Component::Normal(_) | Component::CurDir));
     if !confined || name.is_empty() {
-        return Err(AppSpecFileError::Outside { name: name.to_owned() });
+        return Err(AppSpecFileError::Outside {
+            name: name.to_owned(),
+        });
     }
     let mut tried = vec![name.to_owned()];
-    tried.extend(DEFAULT_NAMES.iter().filter(|default| **default != name).map(ToString::to_string));
+    tried.extend(
+        DEFAULT_NAMES
+            .iter()
+            .filter(|default| **default != name)
+            .map(ToString::to_string),
+    );
     for candidate in &tried {
         let path = archive.join(candidate);
         if path.is_file() {
@@ -95,12 +112,18 @@ fn find(archive: &Path, name: &str) -> Result<(String, PathBuf), AppSpecFileErro
         }
     }
     let similar = look_alikes(archive);
-    Err(AppSpecFileError::NotFound { archive: archive.to_owned(), tried, similar })
+    Err(AppSpecFileError::NotFound {
+        archive: archive.to_owned(),
+        tried,
+        similar,
+    })
 }
 
 /// Names that someone may have meant for an AppSpec: `AppSpec.yml`, `appspec.yml.txt`.
 fn look_alikes(archive: &Path) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(archive) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(archive) else {
+        return Vec::new();
+    };
     let mut names: Vec<String> = entries
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| name.to_ascii_lowercase().contains("appspec"))
@@ -139,7 +162,9 @@ mod tests {
     #[test]
     fn a_misnamed_appspec_is_pointed_out() {
         let archive = archive(&["AppSpec.yml"]);
-        let error = read_appspec(archive.path(), "appspec.yml").unwrap_err().to_string();
+        let error = read_appspec(archive.path(), "appspec.yml")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("\"AppSpec.yml\""), "{error}");
         assert!(error.contains("appspec.yaml"), "{error}");
     }
@@ -156,8 +181,14 @@ mod tests {
     #[test]
     fn an_invalid_appspec_is_shown_with_its_line() {
         let archive = tempfile::tempdir().unwrap();
-        fs::write(archive.path().join("appspec.yml"), "version: 0.0\nos: ubuntu\n").unwrap();
-        let error = read_appspec(archive.path(), "appspec.yml").unwrap_err().to_string();
+        fs::write(
+            archive.path().join("appspec.yml"),
+            "version: 0.0\nos: ubuntu\n",
+        )
+        .unwrap();
+        let error = read_appspec(archive.path(), "appspec.yml")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("os: ubuntu"), "{error}");
     }
 }

@@ -40,8 +40,9 @@ fn make(path: &Path, mode: u32) -> io::Result<()> {
     match DirBuilder::new().mode(mode).create(path) {
         Ok(()) => fs::set_permissions(path, Permissions::from_mode(mode)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Err(error) => {
-            Err(io::Error::new(error.kind(), format!("cannot make {}: {error}", path.display())))
-        }
+        Err(error) => Err(io::Error::new(
+            error.kind(),
+            format!("cannot make {}: {error}", path.display()),
+        )),
     }
 }

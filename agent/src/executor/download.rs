@@ -47,7 +47,9 @@ impl Executor<'_> {
         &mut self,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<SuccessMessage, Diagnostics> {
-        self.try_download(progress).await.map_err(|error| Diagnostics::other(&chain(&error)))?;
+        self.try_download(progress)
+            .await
+            .map_err(|error| Diagnostics::other(&chain(&error)))?;
         Ok(SuccessMessage::Plain)
     }
 
@@ -65,10 +67,17 @@ impl Executor<'_> {
         for warning in &parsed.warnings {
             progress(Progress::Warning(format!("AppSpec: {warning}")));
         }
-        let _group = self.lock_group(progress).await.map_err(DownloadError::Lock)?;
+        let _group = self
+            .lock_group(progress)
+            .await
+            .map_err(DownloadError::Lock)?;
         let records = self.host.root.instructions(&self.spec.deployment_group_id);
-        write_pointer(&records.most_recent(), self.directory.path(), self.host.state_file_mode)
-            .map_err(DownloadError::MostRecent)
+        write_pointer(
+            &records.most_recent(),
+            self.directory.path(),
+            self.host.state_file_mode,
+        )
+        .map_err(DownloadError::MostRecent)
     }
 
     fn retain(&self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<(), DownloadError> {
@@ -76,7 +85,11 @@ impl Executor<'_> {
         let successful =
             read_pointer(&records.last_successful()).map_err(DownloadError::LastSuccessful)?;
         let mut keep: Vec<&Path> = vec![self.directory.path()];
-        keep.extend(successful.iter().map(crate::deployment_root::DeploymentDirectory::path));
+        keep.extend(
+            successful
+                .iter()
+                .map(crate::deployment_root::DeploymentDirectory::path),
+        );
         let group = self.host.root.group(&self.spec.deployment_group_id);
         let stuck = remove_old_deployments(&group, self.host.max_revisions, &keep)
             .map_err(DownloadError::Retention)?;
@@ -91,8 +104,11 @@ impl Executor<'_> {
     }
 
     async fn fetch_and_unpack(&mut self) -> Result<Unpacked, DownloadError> {
-        let (bundle, partial, archive) =
-            (self.directory.bundle(), self.directory.partial_archive(), self.directory.archive());
+        let (bundle, partial, archive) = (
+            self.directory.bundle(),
+            self.directory.partial_archive(),
+            self.directory.archive(),
+        );
         let unpacking = if let Revision::LocalDirectory { location } = &self.spec.revision {
             let location = location.clone();
             spawn_blocking(move || bundle::copy_directory(&location, &partial, &archive))
@@ -117,7 +133,11 @@ impl Executor<'_> {
         &self,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Lock, LockError> {
-        let path = self.host.root.instructions(&self.spec.deployment_group_id).lock();
+        let path = self
+            .host
+            .root
+            .instructions(&self.spec.deployment_group_id)
+            .lock();
         if let Some(lock) = Lock::try_acquire(&path)? {
             return Ok(lock);
         }

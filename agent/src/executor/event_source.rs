@@ -64,8 +64,10 @@ pub(super) fn find(
         ArchiveChoice::MostRecent => records.most_recent(),
         ArchiveChoice::LastSuccessful | ArchiveChoice::Own => records.last_successful(),
     };
-    let earlier = read_pointer(&pointer)
-        .map_err(|source| EventSourceError::Pointer { event: event.to_string(), source })?;
+    let earlier = read_pointer(&pointer).map_err(|source| EventSourceError::Pointer {
+        event: event.to_string(),
+        source,
+    })?;
     match earlier {
         None => Ok(Found::Nothing(None)),
         Some(earlier) => of_an_earlier_deployment(spec, &earlier, event),
@@ -117,11 +119,10 @@ fn of_an_earlier_deployment(
         };
     }
     match scripts(spec, &archive, event) {
-        Err(EventSourceError::AppSpec { source: AppSpecFileError::NotFound { .. }, .. })
-            if may_be_skipped =>
-        {
-            Ok(skipped("the AppSpec"))
-        }
+        Err(EventSourceError::AppSpec {
+            source: AppSpecFileError::NotFound { .. },
+            ..
+        }) if may_be_skipped => Ok(skipped("the AppSpec")),
         other => other,
     }
 }
@@ -131,11 +132,18 @@ fn scripts(
     archive: &Path,
     event: &LifecycleEvent,
 ) -> Result<Found, EventSourceError> {
-    let parsed = read_appspec(archive, &spec.appspec_filename)
-        .map_err(|source| EventSourceError::AppSpec { event: event.to_string(), source })?;
+    let parsed = read_appspec(archive, &spec.appspec_filename).map_err(|source| {
+        EventSourceError::AppSpec {
+            event: event.to_string(),
+            source,
+        }
+    })?;
     let scripts = parsed.appspec.scripts(event.as_str()).to_vec();
     if scripts.is_empty() {
         return Ok(Found::Nothing(None));
     }
-    Ok(Found::Scripts(EventSource { archive: archive.to_owned(), scripts }))
+    Ok(Found::Scripts(EventSource {
+        archive: archive.to_owned(),
+        scripts,
+    }))
 }

@@ -27,11 +27,18 @@ pub(super) struct LogFollower {
 impl LogFollower {
     /// Follows `path` from its present end, or from its beginning when it is not there yet.
     pub(super) fn at_the_end_of(path: &Path) -> Self {
-        let file = fs::File::open(path).ok().map(fs::File::into_file).and_then(|mut file| {
-            file.seek(SeekFrom::End(0)).ok()?;
-            Some(file)
-        });
-        Self { path: path.to_owned(), file, unfinished: Vec::new() }
+        let file = fs::File::open(path)
+            .ok()
+            .map(fs::File::into_file)
+            .and_then(|mut file| {
+                file.seek(SeekFrom::End(0)).ok()?;
+                Some(file)
+            });
+        Self {
+            path: path.to_owned(),
+            file,
+            unfinished: Vec::new(),
+        }
     }
 
     /// Passes on every whole line that has been written since the last call.
@@ -45,8 +52,12 @@ impl LogFollower {
     }
 
     fn is_stale(&self) -> bool {
-        let Ok(at_path) = fs::metadata(&self.path) else { return false };
-        let Some(Ok(open)) = self.file.as_ref().map(File::metadata) else { return true };
+        let Ok(at_path) = fs::metadata(&self.path) else {
+            return false;
+        };
+        let Some(Ok(open)) = self.file.as_ref().map(File::metadata) else {
+            return true;
+        };
         (at_path.dev(), at_path.ino()) != (open.dev(), open.ino())
     }
 
@@ -62,13 +73,16 @@ impl LogFollower {
                 new = &new[end + 1..];
             }
             let room = LONGEST_LINE.saturating_sub(self.unfinished.len());
-            self.unfinished.extend_from_slice(&new[..new.len().min(room)]);
+            self.unfinished
+                .extend_from_slice(&new[..new.len().min(room)]);
         }
     }
 }
 
 fn pass_on_entry(line: &[u8], progress: &mut dyn FnMut(Progress)) {
-    let Some(entry) = line.get(STAMP..) else { return };
+    let Some(entry) = line.get(STAMP..) else {
+        return;
+    };
     for (mark, stream) in [("[stdout]", Stream::Stdout), ("[stderr]", Stream::Stderr)] {
         if let Some(text) = entry.strip_prefix(mark.as_bytes()) {
             progress(Progress::Output {
@@ -111,7 +125,10 @@ mod tests {
         let path = directory.path().join("scripts.log");
         append(&path, "2026-01-01 00:00:00 [stdout]old\n");
         let mut follower = LogFollower::at_the_end_of(&path);
-        append(&path, "2026-01-01 00:00:00 Script - a\n2026-01-01 00:00:00 [stdout]one\n2026-");
+        append(
+            &path,
+            "2026-01-01 00:00:00 Script - a\n2026-01-01 00:00:00 [stdout]one\n2026-",
+        );
         assert_eq!(new_lines(&mut follower), ["one"]);
         append(&path, "01-01 00:00:00 [stderr]two\n");
         assert_eq!(new_lines(&mut follower), ["two"]);

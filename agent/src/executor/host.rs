@@ -74,7 +74,9 @@ impl Host {
             environment: EnvironmentRules {
                 only_allowlist: config.restrict_hook_env_to_allowlist,
                 strip_loader: config.strip_loader_env_in_hooks,
-                on_premises: on_premises.map(OnPremises::hook_environment).unwrap_or_default(),
+                on_premises: on_premises
+                    .map(OnPremises::hook_environment)
+                    .unwrap_or_default(),
             },
             inherited_environment: base.variables,
             runner,
@@ -83,7 +85,9 @@ impl Host {
                 reject_links: config.reject_symlinks_in_bundle,
                 reject_unsafe_permissions: config.reject_unsafe_permissions_in_bundle,
                 ignore_ownership: config.ignore_ownership_in_bundle,
-                max_extracted_bytes: config.archive_max_extraction_size.map(std::num::NonZero::get),
+                max_extracted_bytes: config
+                    .archive_max_extraction_size
+                    .map(std::num::NonZero::get),
                 ..UnpackOptions::default()
             },
             install: InstallOptions {

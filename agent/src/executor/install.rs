@@ -32,7 +32,9 @@ impl Executor<'_> {
         &mut self,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<SuccessMessage, Diagnostics> {
-        self.try_install(progress).await.map_err(|error| Diagnostics::other(&chain(&error)))?;
+        self.try_install(progress)
+            .await
+            .map_err(|error| Diagnostics::other(&chain(&error)))?;
         Ok(SuccessMessage::Plain)
     }
 
@@ -54,7 +56,10 @@ impl Executor<'_> {
         let records = self.host.root.instructions(&self.spec.deployment_group_id);
         let deployment_directory = self.directory.path().to_owned();
         let options = self.host.install.clone();
-        let group = self.lock_group(progress).await.map_err(InstallEventError::Lock)?;
+        let group = self
+            .lock_group(progress)
+            .await
+            .map_err(InstallEventError::Lock)?;
         let installing = spawn_blocking(move || {
             let _held = group;
             install::install(&InstallRequest {

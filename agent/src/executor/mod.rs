@@ -55,7 +55,15 @@ impl<'a> Executor<'a> {
             Command::Install => LifecycleEvent::Install,
             Command::Hooks(event) => event.clone(),
         };
-        Self { host, spec, directory, event, run_key, source: None, cancelled }
+        Self {
+            host,
+            spec,
+            directory,
+            event,
+            run_key,
+            source: None,
+            cancelled,
+        }
     }
 }
 

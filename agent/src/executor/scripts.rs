@@ -55,8 +55,13 @@ impl Executor<'_> {
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), Diagnostics> {
         let (archive, script) = self.script(index)?;
-        progress(Progress::ScriptStarted { location: script.location.clone() });
-        let outcome = match self.launch_and_wait(index, &archive, &script, progress).await {
+        progress(Progress::ScriptStarted {
+            location: script.location.clone(),
+        });
+        let outcome = match self
+            .launch_and_wait(index, &archive, &script, progress)
+            .await
+        {
             Ok(outcome) => outcome,
             Err(error) => {
                 let message = format!("could not run {}: {}", script.location, chain(&error));
@@ -140,7 +145,9 @@ impl Executor<'_> {
 
     /// Where the script with number `index` has its request and outcome.
     fn run_directory(&self, index: usize) -> PathBuf {
-        self.directory.hook_runs().join(format!("{}-{index}", self.run_key))
+        self.directory
+            .hook_runs()
+            .join(format!("{}-{index}", self.run_key))
     }
 
     /// The newest log entries of the event up to the script with number `last`, from the outcomes

@@ -79,7 +79,11 @@ impl StagedRecords {
         let files = request.records;
         let mut staged = Self {
             working: working.to_owned(),
-            mode: if request.options.restrict_records { 0o600 } else { 0o644 },
+            mode: if request.options.restrict_records {
+                0o600
+            } else {
+                0o644
+            },
             changes: Vec::new(),
             can: Abilities::assumed(),
         };

@@ -15,12 +15,18 @@ fn refused(appspec: &[u8]) -> String {
         ))
         .file("f", "good");
     host.deploy(&good).run().assert_success();
-    let before = (snapshot(&host.destination()), snapshot(&host.root().join("deployment-instructions")));
+    let before = (
+        snapshot(&host.destination()),
+        snapshot(&host.root().join("deployment-instructions")),
+    );
     let bad = host.bundle();
     fs_err::write(bad.path().join("appspec.yml"), appspec).unwrap();
     let outcome = host.deploy(&bad).run();
     let message = outcome.assert_failure("DownloadBundle", 5).message.clone();
-    let after = (snapshot(&host.destination()), snapshot(&host.root().join("deployment-instructions")));
+    let after = (
+        snapshot(&host.destination()),
+        snapshot(&host.root().join("deployment-instructions")),
+    );
     assert_eq!(before, after);
     message
 }
@@ -36,10 +42,22 @@ fn refused(appspec: &[u8]) -> String {
 #[case::no_os(b"version: 0.0\n", "os")]
 #[case::windows(b"version: 0.0\nos: windows\n", "windows")]
 #[case::wrong_os(b"version: 0.0\nos: ubuntu\n", "linux")]
-#[case::timeout_0(b"version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n  - location: s\n    timeout: 0\n", "timeout")]
-#[case::timeout_negative(b"version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n  - location: s\n    timeout: -1\n", "timeout")]
-#[case::timeout_abc(b"version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n  - location: s\n    timeout: abc\n", "timeout")]
-#[case::script_outside(b"version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n  - location: ../s\n", "../s")]
+#[case::timeout_0(
+    b"version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n  - location: s\n    timeout: 0\n",
+    "timeout"
+)]
+#[case::timeout_negative(
+    b"version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n  - location: s\n    timeout: -1\n",
+    "timeout"
+)]
+#[case::timeout_abc(
+    b"version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n  - location: s\n    timeout: abc\n",
+    "timeout"
+)]
+#[case::script_outside(
+    b"version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n  - location: ../s\n",
+    "../s"
+)]
 #[case::binary(b"\x7fELF\x00\x01\xff", "")]
 fn an_appspec_that_breaks_the_rules(#[case] appspec: &[u8], #[case] said: &str) {
     let message = refused(appspec);

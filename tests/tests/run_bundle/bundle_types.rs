@@ -30,7 +30,9 @@ fn tar(host: &TestHost, prefix: &str) -> Vec<u8> {
         header.set_mode(mode);
         header.set_uid(nix::unistd::getuid().as_raw().into());
         header.set_gid(nix::unistd::getgid().as_raw().into());
-        builder.append_data(&mut header, format!("{prefix}{name}"), content.as_bytes()).unwrap();
+        builder
+            .append_data(&mut header, format!("{prefix}{name}"), content.as_bytes())
+            .unwrap();
     }
     builder.into_inner().unwrap()
 }
@@ -45,7 +47,9 @@ fn zip(host: &TestHost, prefix: &str) -> Vec<u8> {
     let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, content, mode) in content(host) {
         let options = zip::write::SimpleFileOptions::default().unix_permissions(mode);
-        writer.start_file(format!("{prefix}{name}"), options).unwrap();
+        writer
+            .start_file(format!("{prefix}{name}"), options)
+            .unwrap();
         writer.write_all(content.as_bytes()).unwrap();
     }
     writer.finish().unwrap().into_inner()
@@ -73,12 +77,20 @@ fn every_archive_type_with_and_without_a_top_directory(#[case] prefix: &str) {
     let host = TestHost::new();
     deploys(&host, written(&host, "b.tar", &tar(&host, prefix)), &[]);
     let host = TestHost::new();
-    deploys(&host, written(&host, "b.tgz", &gzip(&tar(&host, prefix))), &[]);
+    deploys(
+        &host,
+        written(&host, "b.tgz", &gzip(&tar(&host, prefix))),
+        &[],
+    );
     let host = TestHost::new();
     deploys(&host, written(&host, "b.zip", &zip(&host, prefix)), &[]);
     // The type as given beats the name; `tar` detects the compression.
     let host = TestHost::new();
-    deploys(&host, written(&host, "b", &gzip(&tar(&host, prefix))), &["-t", "tar"]);
+    deploys(
+        &host,
+        written(&host, "b", &gzip(&tar(&host, prefix))),
+        &["-t", "tar"],
+    );
 }
 
 #[test]
@@ -104,7 +116,10 @@ fn refused(name: &str, bytes: &[u8]) -> String {
     let directory = outcome.directory();
     assert!(!directory.join("deployment-archive").exists());
     assert!(!directory.join("deployment-archive.partial").exists());
-    assert_eq!(host.instructions("default-local-deployment-group_most_recent_install"), None);
+    assert_eq!(
+        host.instructions("default-local-deployment-group_most_recent_install"),
+        None
+    );
     message
 }
 
@@ -134,7 +149,11 @@ fn an_archive_that_is_empty_truncated_corrupt_or_of_another_type() {
 
 #[test]
 fn an_archive_that_would_write_elsewhere() {
-    for name in ["../outside", "/tmp/outside-of-the-archive", "a/../../outside"] {
+    for name in [
+        "../outside",
+        "/tmp/outside-of-the-archive",
+        "a/../../outside",
+    ] {
         let mut header = tar::Header::new_gnu();
         header.set_size(0);
         header.set_mode(0o644);
@@ -151,7 +170,9 @@ fn an_archive_that_would_write_elsewhere() {
 #[test]
 fn links_can_be_refused_and_sizes_limited() {
     let host = TestHost::with_configuration("archive_max_extraction_size: 100");
-    let outcome = host.deploy_from(written(&host, "b.tgz", &gzip(&tar(&host, "")))).run();
+    let outcome = host
+        .deploy_from(written(&host, "b.tgz", &gzip(&tar(&host, ""))))
+        .run();
     let message = &outcome.assert_failure("DownloadBundle", 5).message;
     assert!(message.contains("archive_max_extraction_size"), "{message}");
     let host = TestHost::with_configuration("reject_symlinks_in_bundle: true");
@@ -160,7 +181,9 @@ fn links_can_be_refused_and_sizes_limited() {
     header.set_entry_type(tar::EntryType::Symlink);
     header.set_size(0);
     builder.append_link(&mut header, "link", "target").unwrap();
-    let outcome = host.deploy_from(written(&host, "b.tar", &builder.into_inner().unwrap())).run();
+    let outcome = host
+        .deploy_from(written(&host, "b.tar", &builder.into_inner().unwrap()))
+        .run();
     let message = &outcome.assert_failure("DownloadBundle", 5).message;
     assert!(message.contains("link"), "{message}");
 }

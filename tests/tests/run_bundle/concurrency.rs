@@ -10,22 +10,32 @@ fn bundle(host: &TestHost, number: usize) -> Bundle {
         "files:\n- source: app\n  destination: {}\n",
         host.destination().display()
     ));
-    (0..50).fold(bundle, |bundle, file| bundle.file(&format!("app/{file}"), &number.to_string()))
+    (0..50).fold(bundle, |bundle, file| {
+        bundle.file(&format!("app/{file}"), &number.to_string())
+    })
 }
 
 #[test]
 fn deployments_of_one_group_at_once_leave_one_whole_revision() {
     let host = TestHost::new();
     let bundles: Vec<_> = (0..4).map(|number| bundle(&host, number)).collect();
-    let running: Vec<_> = bundles.iter().map(|bundle| host.deploy(bundle).start()).collect();
+    let running: Vec<_> = bundles
+        .iter()
+        .map(|bundle| host.deploy(bundle).start())
+        .collect();
     for started in running {
         started.wait().assert_success();
     }
     let tree = snapshot(&host.destination());
     assert_eq!(tree.len(), 50);
     let first = tree.values().next().unwrap();
-    assert!(tree.values().all(|entry| entry.kind == first.kind), "{tree:?}");
-    let last = host.instructions("default-local-deployment-group_last_successful_install").unwrap();
+    assert!(
+        tree.values().all(|entry| entry.kind == first.kind),
+        "{tree:?}"
+    );
+    let last = host
+        .instructions("default-local-deployment-group_last_successful_install")
+        .unwrap();
     let app = Path::new(&last).join("deployment-archive/app/0");
     assert_eq!(first.kind, Kind::File(fs_err::read(app).unwrap()));
 }
@@ -39,11 +49,18 @@ fn groups_do_not_wait_for_each_other() {
         .appspec("hooks:\n  AfterInstall:\n  - location: wait.sh\n    timeout: 60\n")
         .script(
             "wait.sh",
-            &format!("touch {}; while [ ! -e {} ]; do sleep 0.05; done", entered.display(), go.display()),
+            &format!(
+                "touch {}; while [ ! -e {} ]; do sleep 0.05; done",
+                entered.display(),
+                go.display()
+            ),
         );
     let waiting = host.deploy(&slow).arguments(["-g", "slow"]).start();
     eventually("the slow deployment's hook to run", || entered.exists());
-    host.deploy(&bundle(&host, 1)).arguments(["-g", "quick"]).run().assert_success();
+    host.deploy(&bundle(&host, 1))
+        .arguments(["-g", "quick"])
+        .run()
+        .assert_success();
     fs_err::write(go, "").unwrap();
     waiting.wait().assert_success();
 }
@@ -60,7 +77,11 @@ fn a_deployment_that_is_running_is_not_removed_by_anothers_retention() {
         )
         .script(
             "wait.sh",
-            &format!("touch {}; while [ ! -e {} ]; do sleep 0.05; done", entered.display(), go.display()),
+            &format!(
+                "touch {}; while [ ! -e {} ]; do sleep 0.05; done",
+                entered.display(),
+                go.display()
+            ),
         )
         .script("say.sh", "echo still here");
     let waiting = host.deploy(&slow).start();

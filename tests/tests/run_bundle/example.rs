@@ -25,15 +25,20 @@ fn copy_tree(from: &Path, to: &Path, destination: &Path) {
             let text = fs_err::read_to_string(entry.path()).unwrap();
             let text = text.replace("/tmp/codedeploy-example", destination.to_str().unwrap());
             fs_err::write(&target, text).unwrap();
-            fs_err::set_permissions(&target, fs_err::metadata(entry.path()).unwrap().permissions())
-                .unwrap();
+            fs_err::set_permissions(
+                &target,
+                fs_err::metadata(entry.path()).unwrap().permissions(),
+            )
+            .unwrap();
         }
     }
 }
 
 fn get(port: u16) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.write_all(b"GET /index.html HTTP/1.0\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /index.html HTTP/1.0\r\n\r\n")
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer
@@ -45,13 +50,12 @@ struct Stop<'a>(&'a TestHost);
 impl Drop for Stop<'_> {
     fn drop(&mut self) {
         let file = self.0.destination().join("example/server.pid");
-        if let Some(pid) =
-            fs_err::read_to_string(file).ok().and_then(|text| text.trim().parse().ok())
+        if let Some(pid) = fs_err::read_to_string(file)
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
         {
-            let _ = nix::sys::signal::kill(
-                nix::unistd::Pid::from_raw(pid),
-                nix::sys::signal::SIGTERM,
-            );
+            let _ =
+                nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::SIGTERM);
         }
     }
 }
@@ -65,17 +69,27 @@ fn the_example_deploys_twice_and_the_second_run_replaces_the_first() {
     let host = TestHost::new();
     let bundle = example(&host);
     // A port that is free now; the server is the only one that asks for it.
-    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let port = TcpListener::bind(("127.0.0.1", 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let deploy = || -> Deployment { host.deploy_from(&bundle).variable("PORT", port.to_string()) };
     let _stop = Stop(&host);
     let first = deploy().run();
     first.assert_success();
     assert!(get(port).contains("It works"));
     let page = bundle.join("html/index.html");
-    let changed = fs_err::read_to_string(&page).unwrap().replace("It works", "It works again");
+    let changed = fs_err::read_to_string(&page)
+        .unwrap()
+        .replace("It works", "It works again");
     fs_err::write(&page, changed).unwrap();
     let second = deploy().run();
     second.assert_success();
-    assert!(said(&second, "stopped process"), "{:?}", second.script_log());
+    assert!(
+        said(&second, "stopped process"),
+        "{:?}",
+        second.script_log()
+    );
     assert!(get(port).contains("It works again"));
 }

@@ -38,13 +38,19 @@ fn disallow_lists_every_conflict_and_touches_nothing() {
     }
     assert!(!message.contains("three"), "{message}");
     assert_eq!(snapshot(&host.destination()), before);
-    assert_eq!(host.instructions("default-local-deployment-group-cleanup"), None);
+    assert_eq!(
+        host.instructions("default-local-deployment-group-cleanup"),
+        None
+    );
 }
 
 #[test]
 fn disallow_names_the_group_that_owns_a_file() {
     let host = TestHost::new();
-    host.deploy(&bundle(&host, "")).arguments(["-g", "other-group"]).run().assert_success();
+    host.deploy(&bundle(&host, ""))
+        .arguments(["-g", "other-group"])
+        .run()
+        .assert_success();
     let outcome = host.deploy(&bundle(&host, "")).run();
     let message = &outcome.assert_failure("Install", 5).message;
     assert!(message.contains("other-group"), "{message}");
@@ -55,7 +61,9 @@ fn disallow_names_the_group_that_owns_a_file() {
 #[case("file_exists_behavior: DISALLOW\n")]
 fn overwrite_replaces_and_the_next_install_removes(#[case] appspec: &str) {
     let host = host();
-    let deployment = host.deploy(&bundle(&host, appspec)).arguments(["-b", "OVERWRITE"]);
+    let deployment = host
+        .deploy(&bundle(&host, appspec))
+        .arguments(["-b", "OVERWRITE"]);
     if !appspec.is_empty() {
         // The AppSpec's own setting beats the option.
         deployment.run().assert_failure("Install", 5);
@@ -71,17 +79,24 @@ fn overwrite_replaces_and_the_next_install_removes(#[case] appspec: &str) {
 #[test]
 fn the_appspecs_overwrite_beats_the_options_default() {
     let host = host();
-    host.deploy(&bundle(&host, "file_exists_behavior: OVERWRITE\n")).run().assert_success();
+    host.deploy(&bundle(&host, "file_exists_behavior: OVERWRITE\n"))
+        .run()
+        .assert_success();
     assert_eq!(content(&host, "two"), "new two");
 }
 
 #[test]
 fn retain_leaves_the_file_and_never_removes_it() {
     let host = host();
-    host.deploy(&bundle(&host, "")).arguments(["-b", "RETAIN"]).run().assert_success();
+    host.deploy(&bundle(&host, ""))
+        .arguments(["-b", "RETAIN"])
+        .run()
+        .assert_success();
     assert_eq!(content(&host, "one"), "foreign one");
     assert_eq!(content(&host, "three"), "new three");
-    host.deploy(&host.bundle().appspec("")).run().assert_success();
+    host.deploy(&host.bundle().appspec(""))
+        .run()
+        .assert_success();
     assert_eq!(content(&host, "one"), "foreign one");
     assert!(!host.destination().join("three").exists());
 }
@@ -93,7 +108,12 @@ fn an_unknown_behavior_fails_only_when_there_is_a_conflict() {
     clear.deploy(&bundle(&clear, bad)).run().assert_success();
     let host = host();
     let outcome = host.deploy(&bundle(&host, bad)).run();
-    assert!(outcome.assert_failure("Install", 5).message.contains("MERGE"));
+    assert!(
+        outcome
+            .assert_failure("Install", 5)
+            .message
+            .contains("MERGE")
+    );
 }
 
 #[test]
@@ -102,7 +122,10 @@ fn overwrite_replaces_a_running_program() {
     let program = host.destination().join("program");
     fs_err::copy("/bin/sleep", &program).unwrap();
     #[expect(clippy::disallowed_methods, reason = "a test starts a program")]
-    let mut running = std::process::Command::new(&program).arg("600").spawn().unwrap();
+    let mut running = std::process::Command::new(&program)
+        .arg("600")
+        .spawn()
+        .unwrap();
     let bundle = host
         .bundle()
         .appspec(&format!(
@@ -125,7 +148,10 @@ fn overwrite_replaces_a_link_and_not_what_it_leads_to() {
     let precious = host.path("precious");
     fs_err::write(&precious, "precious").unwrap();
     fs_err::os::unix::fs::symlink(&precious, host.destination().join("one")).unwrap();
-    host.deploy(&bundle(&host, "")).arguments(["-b", "OVERWRITE"]).run().assert_success();
+    host.deploy(&bundle(&host, ""))
+        .arguments(["-b", "OVERWRITE"])
+        .run()
+        .assert_success();
     assert_eq!(fs_err::read_to_string(precious).unwrap(), "precious");
     assert_eq!(content(&host, "one"), "new one");
 }
@@ -143,7 +169,10 @@ fn two_sources_for_one_destination_are_an_error() {
         .file("b/f", "");
     let outcome = host.deploy(&bundle).run();
     let message = &outcome.assert_failure("Install", 5).message;
-    assert!(message.contains(&host.destination().join("f").display().to_string()), "{message}");
+    assert!(
+        message.contains(&host.destination().join("f").display().to_string()),
+        "{message}"
+    );
 }
 
 #[test]
@@ -167,7 +196,10 @@ fn a_file_where_a_directory_should_be_is_an_error_even_with_overwrite() {
 fn a_file_over_an_existing_directory_is_an_error() {
     let host = TestHost::new();
     fs_err::create_dir_all(host.destination().join("one/inside")).unwrap();
-    let outcome = host.deploy(&bundle(&host, "")).arguments(["-b", "OVERWRITE"]).run();
+    let outcome = host
+        .deploy(&bundle(&host, ""))
+        .arguments(["-b", "OVERWRITE"])
+        .run();
     outcome.assert_failure("Install", 5);
     assert!(host.destination().join("one/inside").is_dir());
 }

@@ -6,7 +6,9 @@ use integration_tests::{Bundle, Outcome, TestHost, eventually, is_alive};
 
 fn bundle(host: &TestHost, hook: &str, body: &str) -> Bundle {
     host.bundle()
-        .appspec(&format!("hooks:\n  AfterInstall:\n  - location: hook.sh\n{hook}"))
+        .appspec(&format!(
+            "hooks:\n  AfterInstall:\n  - location: hook.sh\n{hook}"
+        ))
         .script("hook.sh", body)
 }
 
@@ -55,16 +57,25 @@ fn the_deployments_variables_reach_the_script_and_credentials_do_not() {
         "JAVA_HOME=/opt/java",
         &deployment,
     ] {
-        assert!(out.iter().any(|line| line == expected), "{expected} in {out:?}");
+        assert!(
+            out.iter().any(|line| line == expected),
+            "{expected} in {out:?}"
+        );
     }
-    assert!(!out.iter().any(|line| line.contains("secret") || line.starts_with("NOTIFY")));
+    assert!(
+        !out.iter()
+            .any(|line| line.contains("secret") || line.starts_with("NOTIFY"))
+    );
 }
 
 #[test]
 fn the_profile_reaches_hooks_when_the_configuration_says_so() {
     // The host's own /etc/profile; every Linux has one that sets PATH.
     let host = TestHost::with_configuration("profile_environment: true");
-    let outcome = host.deploy(&bundle(&host, "", "echo path=$PATH")).variable("PATH", "/bin").run();
+    let outcome = host
+        .deploy(&bundle(&host, "", "echo path=$PATH"))
+        .variable("PATH", "/bin")
+        .run();
     outcome.assert_success();
     if fs_err::metadata("/etc/profile").is_ok() {
         assert_ne!(stdout(&outcome), ["path=/bin"]);
@@ -81,7 +92,10 @@ fn a_script_that_is_not_executable_is_made_so_with_a_warning() {
     let outcome = host.deploy(&bundle).run();
     outcome.assert_success();
     assert_eq!(stdout(&outcome), ["ran"]);
-    assert!(outcome.event("AfterInstall").warnings[0].contains("hook.sh"), "{outcome:?}");
+    assert!(
+        outcome.event("AfterInstall").warnings[0].contains("hook.sh"),
+        "{outcome:?}"
+    );
 }
 
 #[test]
@@ -90,7 +104,9 @@ fn a_name_with_blanks_and_shell_characters_works() {
     let name = "scripts/a b $(touch x); 'c'.sh";
     let bundle = host
         .bundle()
-        .appspec(&format!("hooks:\n  AfterInstall:\n  - location: \"{name}\"\n"))
+        .appspec(&format!(
+            "hooks:\n  AfterInstall:\n  - location: \"{name}\"\n"
+        ))
         .script(name, "echo ran");
     let outcome = host.deploy(&bundle).run();
     outcome.assert_success();
@@ -111,9 +127,10 @@ fn no_shebang_is_run_by_the_shell() {
 
 #[test]
 fn crlf_and_a_missing_interpreter_are_explained() {
-    for (content, said) in
-        [("#!/bin/sh\r\necho\r\n", "CR"), ("#!/opt/none/ruby\n", "/opt/none/ruby")]
-    {
+    for (content, said) in [
+        ("#!/bin/sh\r\necho\r\n", "CR"),
+        ("#!/opt/none/ruby\n", "/opt/none/ruby"),
+    ] {
         let host = TestHost::new();
         let bundle = host
             .bundle()
@@ -121,7 +138,10 @@ fn crlf_and_a_missing_interpreter_are_explained() {
             .file("hook.sh", content);
         let outcome = host.deploy(&bundle).run();
         let message = &outcome.assert_failure("AfterInstall", 4).message;
-        assert!(message.contains("hook.sh") && message.contains(said), "{message}");
+        assert!(
+            message.contains("hook.sh") && message.contains(said),
+            "{message}"
+        );
     }
 }
 
@@ -136,7 +156,9 @@ fn a_signal_is_named() {
 fn pid(path: &PathBuf) -> i32 {
     let mut found = None;
     eventually("the hook to write its pid", || {
-        found = fs_err::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
+        found = fs_err::read_to_string(path)
+            .ok()
+            .and_then(|text| text.trim().parse().ok());
         found.is_some()
     });
     found.unwrap()
@@ -155,7 +177,10 @@ fn a_timeout_ends_children_that_ignore_term_and_those_that_left_the_session() {
     );
     let outcome = host.deploy(&bundle(&host, "    timeout: 1\n", &body)).run();
     let failed = outcome.assert_failure("AfterInstall", 3);
-    assert!(failed.message.contains("hook.sh") && failed.message.contains("1 second"), "{failed:?}");
+    assert!(
+        failed.message.contains("hook.sh") && failed.message.contains("1 second"),
+        "{failed:?}"
+    );
     assert!(failed.log.contains("[stdout]waiting\n"), "{failed:?}");
     for path in [stubborn, away] {
         assert!(!is_alive(pid(&path)), "{}", path.display());
@@ -210,9 +235,13 @@ fn released_output_counts_as_success_and_is_read_on() {
     for entry in fs_err::read_dir("/proc").unwrap() {
         // The daemon and its sleep, found by their parent.
         let name = entry.unwrap().file_name();
-        let Some(child) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let Some(child) = name.to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
         let stat = fs_err::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1));
+        let parent = stat
+            .rsplit_once(") ")
+            .and_then(|(_, rest)| rest.split(' ').nth(1));
         if parent == Some(&pid.to_string()) {
             let _ = nix::sys::signal::kill(
                 nix::unistd::Pid::from_raw(child),
@@ -232,7 +261,10 @@ fn long_lines_binary_output_and_escapes() {
          printf '\\033[31mred\\033[0m\\n'; printf 'no newline'; exit 1",
     );
     let failed = outcome.assert_failure("AfterInstall", 4);
-    assert!(failed.log.ends_with("[stdout]red\n[stdout]no newline\n"), "{failed:?}");
+    assert!(
+        failed.log.ends_with("[stdout]red\n[stdout]no newline\n"),
+        "{failed:?}"
+    );
     assert!(failed.log.chars().count() <= 2047);
     assert!(stdout(&outcome).iter().any(|line| line.len() == 100_000));
 }
@@ -242,30 +274,50 @@ fn the_deployments_log_has_every_entry_with_the_deployments_id() {
     let (host, outcome) = run("echo hello");
     outcome.assert_success();
     let log = fs_err::read_to_string(
-        host.root().join("deployment-logs/codedeploy-agent-deployments.log"),
+        host.root()
+            .join("deployment-logs/codedeploy-agent-deployments.log"),
     )
     .unwrap();
     let line = format!("[{}][stdout]hello", outcome.deployment_id());
-    assert!(log.lines().any(|found| found.ends_with(&line) && found.starts_with('[')), "{log}");
+    assert!(
+        log.lines()
+            .any(|found| found.ends_with(&line) && found.starts_with('[')),
+        "{log}"
+    );
 }
 
 #[test]
 fn the_deployments_log_can_be_turned_off() {
     let host = TestHost::with_configuration("enable_deployments_log: false");
-    host.deploy(&bundle(&host, "", "echo hello")).run().assert_success();
-    assert_eq!(fs_err::read_dir(host.root().join("deployment-logs")).unwrap().count(), 0);
+    host.deploy(&bundle(&host, "", "echo hello"))
+        .run()
+        .assert_success();
+    assert_eq!(
+        fs_err::read_dir(host.root().join("deployment-logs"))
+            .unwrap()
+            .count(),
+        0
+    );
 }
 
 #[test]
 fn hardening_keys_narrow_the_environment() {
     let host = TestHost::with_configuration("restrict_hook_env_to_allowlist: true");
-    let outcome =
-        host.deploy(&bundle(&host, "", "env")).variable("JAVA_HOME", "/x").run();
+    let outcome = host
+        .deploy(&bundle(&host, "", "env"))
+        .variable("JAVA_HOME", "/x")
+        .run();
     outcome.assert_success();
-    assert!(!stdout(&outcome).iter().any(|line| line.starts_with("JAVA_HOME")));
+    assert!(
+        !stdout(&outcome)
+            .iter()
+            .any(|line| line.starts_with("JAVA_HOME"))
+    );
     let host = TestHost::with_configuration("strip_loader_env_in_hooks: true");
-    let outcome =
-        host.deploy(&bundle(&host, "", "env")).variable("LD_LIBRARY_PATH", "/x").run();
+    let outcome = host
+        .deploy(&bundle(&host, "", "env"))
+        .variable("LD_LIBRARY_PATH", "/x")
+        .run();
     outcome.assert_success();
     assert!(!stdout(&outcome).iter().any(|line| line.starts_with("LD_")));
 }

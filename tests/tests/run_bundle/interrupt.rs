@@ -16,13 +16,21 @@ fn start(host: &TestHost) -> (Started, i32) {
         .script("never.sh", "echo never");
     let started = host.deploy(&bundle).start();
     eventually("the hook to start its child", || file.exists());
-    let child = fs_err::read_to_string(file).unwrap().trim().parse().unwrap();
+    let child = fs_err::read_to_string(file)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
     (started, child)
 }
 
 #[test]
 fn a_signal_ends_the_hook_with_all_it_started_and_the_exit_status_tells_which() {
-    for (signal, status) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+    for (signal, status) in [
+        (Signal::SIGINT, 130),
+        (Signal::SIGTERM, 143),
+        (Signal::SIGHUP, 129),
+    ] {
         let host = TestHost::new();
         let (started, child) = start(&host);
         started.signal(signal);
@@ -30,7 +38,10 @@ fn a_signal_ends_the_hook_with_all_it_started_and_the_exit_status_tells_which() 
         assert_eq!(outcome.exit_code, Some(status), "{outcome:?}");
         assert_eq!(outcome.summary["result"], "cancelled");
         let last = outcome.events.last().unwrap();
-        assert_eq!((last.name.as_str(), last.result.as_str()), ("AfterInstall", "cancelled"));
+        assert_eq!(
+            (last.name.as_str(), last.result.as_str()),
+            ("AfterInstall", "cancelled")
+        );
         assert!(!is_alive(child));
     }
 }
@@ -59,7 +70,12 @@ fn a_killed_agent_leaves_its_hook_to_end_by_itself() {
     eventually("the hook to end by itself", || done.exists());
     // Its result is on disk for whoever takes over.
     let group = host.root().join("default-local-deployment-group");
-    let deployment = fs_err::read_dir(group).unwrap().next().unwrap().unwrap().path();
+    let deployment = fs_err::read_dir(group)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
     eventually("the outcome to be written", || {
         fs_err::read_dir(deployment.join("hook-runs"))
             .unwrap()

@@ -15,15 +15,19 @@ fn every_event(host: &TestHost, label: &str) -> Bundle {
         "BeforeAllowTraffic",
         "AfterAllowTraffic",
     ];
-    let hooks: String =
-        EVENTS.iter().map(|event| format!("  {event}:\n  - location: say.sh\n")).collect();
+    let hooks: String = EVENTS
+        .iter()
+        .map(|event| format!("  {event}:\n  - location: say.sh\n"))
+        .collect();
     host.bundle()
         .appspec(&format!("hooks:\n{hooks}"))
         .script("say.sh", &format!("echo \"$LIFECYCLE_EVENT {label}\""))
 }
 
 fn said(log: &[String]) -> Vec<&str> {
-    log.iter().filter_map(|line| line.strip_prefix("[stdout]")).collect()
+    log.iter()
+        .filter_map(|line| line.strip_prefix("[stdout]"))
+        .collect()
 }
 
 #[test]
@@ -63,7 +67,9 @@ fn on_the_first_deployment_events_of_the_previous_revision_are_noops() {
 #[test]
 fn on_the_second_deployment_they_run_from_the_last_successful_revision() {
     let host = TestHost::new();
-    host.deploy(&every_event(&host, "one")).run().assert_success();
+    host.deploy(&every_event(&host, "one"))
+        .run()
+        .assert_success();
     let outcome = host.deploy(&every_event(&host, "two")).run();
     outcome.assert_success();
     assert_eq!(
@@ -98,7 +104,10 @@ fn the_first_failing_script_ends_the_deployment() {
     let failed = outcome.assert_failure("BeforeInstall", 4);
     assert_eq!(failed.scripts, ["one.sh", "two.sh"]);
     assert_eq!(failed.script_name, "two.sh");
-    assert!(failed.message.contains("two.sh") && failed.message.contains('9'), "{failed:?}");
+    assert!(
+        failed.message.contains("two.sh") && failed.message.contains('9'),
+        "{failed:?}"
+    );
     assert_eq!(
         failed.log,
         "LifecycleEvent - BeforeInstall\nScript - one.sh\n[stdout]one\nScript - two.sh\n\
@@ -109,18 +118,25 @@ fn the_first_failing_script_ends_the_deployment() {
 #[test]
 fn after_a_failure_the_next_deployment_stops_the_last_successful_revision() {
     let host = TestHost::new();
-    host.deploy(&every_event(&host, "one")).run().assert_success();
+    host.deploy(&every_event(&host, "one"))
+        .run()
+        .assert_success();
     let broken = host
         .bundle()
         .appspec("hooks:\n  BeforeInstall:\n  - location: no.sh\n")
         .script("no.sh", "exit 1");
-    host.deploy(&broken).run().assert_failure("BeforeInstall", 4);
+    host.deploy(&broken)
+        .run()
+        .assert_failure("BeforeInstall", 4);
     let outcome = host.deploy(&every_event(&host, "three")).run();
-    assert_eq!(said(&outcome.script_log())[..3], [
-        "BeforeBlockTraffic one",
-        "AfterBlockTraffic one",
-        "ApplicationStop one",
-    ]);
+    assert_eq!(
+        said(&outcome.script_log())[..3],
+        [
+            "BeforeBlockTraffic one",
+            "AfterBlockTraffic one",
+            "ApplicationStop one",
+        ]
+    );
 }
 
 #[test]
@@ -135,7 +151,9 @@ fn a_failure_after_install_leaves_the_new_revision_as_the_last_successful_one() 
         )
         .script("stop.sh", "echo stopping the broken one")
         .script("no.sh", "exit 1");
-    host.deploy(&broken).run().assert_failure("ValidateService", 4);
+    host.deploy(&broken)
+        .run()
+        .assert_failure("ValidateService", 4);
     let outcome = host.deploy(&every_event(&host, "two")).run();
     outcome.assert_success();
     assert_eq!(said(&outcome.script_log())[0], "stopping the broken one");
@@ -151,7 +169,10 @@ fn a_previous_revision_whose_archive_is_gone_is_a_warning() {
     for event in ["BeforeBlockTraffic", "AfterBlockTraffic", "ApplicationStop"] {
         let event = outcome.event(event);
         assert_eq!(event.result, "noop");
-        assert!(event.warnings[0].contains(&first.deployment_id()), "{event:?}");
+        assert!(
+            event.warnings[0].contains(&first.deployment_id()),
+            "{event:?}"
+        );
     }
 }
 
@@ -160,7 +181,9 @@ fn custom_events_run_where_they_are_named() {
     let host = TestHost::new();
     let bundle = host
         .bundle()
-        .appspec("hooks:\n  Warm up:\n  - location: say.sh\n  AfterInstall:\n  - location: say.sh\n")
+        .appspec(
+            "hooks:\n  Warm up:\n  - location: say.sh\n  AfterInstall:\n  - location: say.sh\n",
+        )
         .script("say.sh", "echo \"$LIFECYCLE_EVENT\"");
     let outcome = host.deploy(&bundle).events("AfterInstall,Warm up").run();
     outcome.assert_success();
@@ -184,7 +207,12 @@ fn a_hook_name_that_no_event_has_fails_install() {
         .appspec("hooks:\n  AfterInstal:\n  - location: say.sh\n")
         .script("say.sh", "echo");
     let outcome = host.deploy(&bundle).run();
-    assert!(outcome.assert_failure("Install", 5).message.contains("AfterInstal"));
+    assert!(
+        outcome
+            .assert_failure("Install", 5)
+            .message
+            .contains("AfterInstal")
+    );
 }
 
 #[test]
@@ -192,7 +220,12 @@ fn a_custom_event_without_hooks_fails_install() {
     let host = TestHost::new();
     let bundle = host.bundle().appspec("");
     let outcome = host.deploy(&bundle).events("Mine").run();
-    assert!(outcome.assert_failure("Install", 5).message.contains("Mine"));
+    assert!(
+        outcome
+            .assert_failure("Install", 5)
+            .message
+            .contains("Mine")
+    );
 }
 
 #[test]
@@ -205,7 +238,10 @@ fn another_appspec_name_counts_for_every_event() {
             "version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n  - location: say.sh\n",
         )
         .script("say.sh", "echo mine");
-    let outcome = host.deploy(&bundle).arguments(["-A", "deploy/mine.yml"]).run();
+    let outcome = host
+        .deploy(&bundle)
+        .arguments(["-A", "deploy/mine.yml"])
+        .run();
     outcome.assert_success();
     assert_eq!(said(&outcome.script_log()), ["mine"]);
 }

@@ -5,7 +5,10 @@ use std::process::{Command, Output, Stdio};
 use integration_tests::{TestHost, agent};
 
 fn plain(host: &TestHost, arguments: &[&str]) -> Output {
-    #[expect(clippy::disallowed_methods, reason = "a test starts the program under test")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test starts the program under test"
+    )]
     Command::new(agent())
         .arg("run-bundle")
         .arg("-c")
@@ -28,7 +31,10 @@ fn a_failing_hook_shows_event_script_exit_output_and_log() {
     let bundle = host
         .bundle()
         .appspec("hooks:\n  ValidateService:\n  - location: scripts/check.sh\n")
-        .script("scripts/check.sh", "echo checking; echo 'port 80 does not answer' >&2; exit 3");
+        .script(
+            "scripts/check.sh",
+            "echo checking; echo 'port 80 does not answer' >&2; exit 3",
+        );
     let output = plain(&host, &["-l", bundle.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     let text = text(&output);
@@ -41,7 +47,10 @@ fn a_failing_hook_shows_event_script_exit_output_and_log() {
         assert!(text.contains(said), "{said} in:\n{text}");
     }
     let last = text.lines().last().unwrap();
-    assert!(last.starts_with("Deployment d-") && last.ends_with("-local failed"), "{last}");
+    assert!(
+        last.starts_with("Deployment d-") && last.ends_with("-local failed"),
+        "{last}"
+    );
 }
 
 #[test]
@@ -51,8 +60,10 @@ fn plain_output_is_stable() {
         .bundle()
         .appspec("hooks:\n  AfterInstall:\n  - location: hook.sh\n")
         .script("hook.sh", "echo out; echo err >&2");
-    let output =
-        plain(&host, &["-l", bundle.path().to_str().unwrap(), "-e", "AfterInstall"]);
+    let output = plain(
+        &host,
+        &["-l", bundle.path().to_str().unwrap(), "-e", "AfterInstall"],
+    );
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let text = text(&output);
     let mut lines: Vec<&str> = text.lines().collect();
@@ -62,7 +73,9 @@ fn plain_output_is_stable() {
     let shown: Vec<String> = lines
         .iter()
         .map(|line| {
-            let line = line.replace(&id, "ID").replace(host.path("").to_str().unwrap(), "HOST/");
+            let line = line
+                .replace(&id, "ID")
+                .replace(host.path("").to_str().unwrap(), "HOST/");
             match line.split_once(" in ") {
                 Some((before, _)) => format!("{before} in TIME"),
                 None => line,
@@ -97,7 +110,10 @@ fn a_reader_that_goes_away_does_not_stop_the_deployment() {
         .bundle()
         .appspec("hooks:\n  AfterInstall:\n  - location: hook.sh\n")
         .script("hook.sh", &format!("seq 20000; touch {}", marker.display()));
-    #[expect(clippy::disallowed_methods, reason = "a test starts the program under test")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test starts the program under test"
+    )]
     let mut child = Command::new(agent())
         .args(["run-bundle", "-l", bundle.path().to_str().unwrap(), "-c"])
         .arg(host.configuration())
@@ -116,9 +132,18 @@ fn without_a_configuration_everything_goes_under_the_users_state_directory() {
     let host = TestHost::new();
     let bundle = host.bundle().appspec("");
     let state = host.path("state");
-    #[expect(clippy::disallowed_methods, reason = "a test starts the program under test")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test starts the program under test"
+    )]
     let output = Command::new(agent())
-        .args(["run-bundle", "--output", "json", "-l", bundle.path().to_str().unwrap()])
+        .args([
+            "run-bundle",
+            "--output",
+            "json",
+            "-l",
+            bundle.path().to_str().unwrap(),
+        ])
         .env_clear()
         .env("XDG_STATE_HOME", &state)
         .env("PATH", "/usr/bin:/bin")
@@ -133,7 +158,11 @@ fn without_a_configuration_everything_goes_under_the_users_state_directory() {
     }
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(state.join("codedeploy-agent/deployment-root").is_dir());
-    assert!(state.join("codedeploy-agent/log/codedeploy-local.log").is_file());
+    assert!(
+        state
+            .join("codedeploy-agent/log/codedeploy-local.log")
+            .is_file()
+    );
 }
 
 #[test]
@@ -143,9 +172,17 @@ fn the_agents_log_tells_what_happened_in_v1s_form() {
         .bundle()
         .appspec("hooks:\n  AfterInstall:\n  - location: hook.sh\n")
         .script("hook.sh", "exit 4");
-    assert_eq!(plain(&host, &["-l", bundle.path().to_str().unwrap()]).status.code(), Some(1));
+    assert_eq!(
+        plain(&host, &["-l", bundle.path().to_str().unwrap()])
+            .status
+            .code(),
+        Some(1)
+    );
     let log = fs_err::read_to_string(host.path("log/codedeploy-local.log")).unwrap();
-    let line = log.lines().find(|line| line.contains("AfterInstall")).unwrap();
+    let line = log
+        .lines()
+        .find(|line| line.contains("AfterInstall"))
+        .unwrap();
     assert!(line.contains("[codedeploy-local("), "{log}");
     assert!(log.contains("exit code 4"), "{log}");
     let stamp = line.split(' ').next().unwrap();

@@ -30,7 +30,11 @@ fn modes(host: &TestHost) -> BTreeMap<String, u32> {
 }
 
 fn with_mode(host: &TestHost, mode: u32) -> Vec<String> {
-    modes(host).into_iter().filter(|(_, found)| *found == mode).map(|(path, _)| path).collect()
+    modes(host)
+        .into_iter()
+        .filter(|(_, found)| *found == mode)
+        .map(|(path, _)| path)
+        .collect()
 }
 
 #[test]
@@ -39,7 +43,14 @@ fn everything_below_the_object_and_not_the_object_itself() {
     install(&host, "- object: TO\n  mode: 701\n").assert_success();
     assert_eq!(
         with_mode(&host, 0o701),
-        ["a.txt", "b.conf", "sub", "sub/c.txt", "sub/deep", "sub/deep/d.txt"]
+        [
+            "a.txt",
+            "b.conf",
+            "sub",
+            "sub/c.txt",
+            "sub/deep",
+            "sub/deep/d.txt"
+        ]
     );
     let top = snapshot(&host.destination());
     assert_eq!(top[Path::new("app")].mode, 0o755);
@@ -63,8 +74,11 @@ fn a_pattern_matches_names_directly_in_the_object_and_except_takes_some_away() {
     install(&host, "- object: TO\n  pattern: \"*.txt\"\n  mode: 600\n").assert_success();
     assert_eq!(with_mode(&host, 0o600), ["a.txt"]);
     let host = TestHost::new();
-    install(&host, "- object: TO\n  pattern: \"*\"\n  except: [\"*.conf\", sub]\n  mode: 600\n")
-        .assert_success();
+    install(
+        &host,
+        "- object: TO\n  pattern: \"*\"\n  except: [\"*.conf\", sub]\n  mode: 600\n",
+    )
+    .assert_success();
     assert_eq!(with_mode(&host, 0o600), ["a.txt"]);
 }
 
@@ -79,7 +93,11 @@ fn a_copied_file_as_object() {
 fn a_mode_is_what_was_written_with_or_without_quotes_and_zeros() {
     for mode in ["0640", "640", "\"0640\"", "'640'"] {
         let host = TestHost::new();
-        install(&host, &format!("- object: TO\n  mode: {mode}\n  type: [file]\n")).assert_success();
+        install(
+            &host,
+            &format!("- object: TO\n  mode: {mode}\n  type: [file]\n"),
+        )
+        .assert_success();
         assert_eq!(with_mode(&host, 0o640).len(), 4, "{mode}");
     }
 }
@@ -87,9 +105,16 @@ fn a_mode_is_what_was_written_with_or_without_quotes_and_zeros() {
 #[test]
 fn an_object_set_twice_is_an_error() {
     let host = TestHost::new();
-    let outcome =
-        install(&host, "- object: TO\n  mode: 600\n- object: TO/a.txt\n  owner: root\n");
-    assert!(outcome.assert_failure("Install", 5).message.contains("a.txt"));
+    let outcome = install(
+        &host,
+        "- object: TO\n  mode: 600\n- object: TO/a.txt\n  owner: root\n",
+    );
+    assert!(
+        outcome
+            .assert_failure("Install", 5)
+            .message
+            .contains("a.txt")
+    );
     assert!(snapshot(&host.destination()).is_empty());
 }
 
@@ -126,7 +151,11 @@ fn owner_and_group_by_name_and_by_number() {
     .assert_success();
     let tree = snapshot(&host.destination().join("app"));
     let owners = |path: &str| (tree[Path::new(path)].uid, tree[Path::new(path)].gid);
-    let daemon = nix::unistd::User::from_name("daemon").unwrap().unwrap().uid.as_raw();
+    let daemon = nix::unistd::User::from_name("daemon")
+        .unwrap()
+        .unwrap()
+        .uid
+        .as_raw();
     assert_eq!(owners("sub/c.txt"), (daemon, 4242));
     assert_eq!(owners("a.txt").0, 4243);
     assert_eq!(owners("b.conf").0, 0);
@@ -138,8 +167,11 @@ fn a_setuid_bit_survives_a_change_of_owner() {
         return;
     }
     let host = TestHost::new();
-    install(&host, "- object: TO/a.txt\n  mode: 4755\n  owner: daemon\n  group: daemon\n")
-        .assert_success();
+    install(
+        &host,
+        "- object: TO/a.txt\n  mode: 4755\n  owner: daemon\n  group: daemon\n",
+    )
+    .assert_success();
     assert_eq!(with_mode(&host, 0o4755), ["a.txt"]);
 }
 
@@ -233,6 +265,10 @@ fn unsafe_permissions_can_be_refused() {
     let host = TestHost::with_configuration("reject_unsafe_permissions_in_bundle: true");
     let outcome = install(&host, "- object: TO/a.txt\n  mode: 4755\n");
     let failed = outcome.events.last().unwrap();
-    assert_eq!((failed.result.as_str(), failed.code), ("failed", Some(5)), "{failed:?}");
+    assert_eq!(
+        (failed.result.as_str(), failed.code),
+        ("failed", Some(5)),
+        "{failed:?}"
+    );
     assert!(snapshot(&host.destination()).is_empty());
 }

@@ -47,9 +47,23 @@ fn after_a_deployment_every_record_is_as_the_contract_has_it() {
         ]})
     );
     let directory = outcome.directory().display().to_string();
-    assert_eq!(host.instructions(&name("_last_successful_install")).unwrap(), directory);
-    assert_eq!(host.instructions(&name("_most_recent_install")).unwrap(), directory);
-    assert_eq!(directory, host.root().join(GROUP).join(outcome.deployment_id()).display().to_string());
+    assert_eq!(
+        host.instructions(&name("_last_successful_install"))
+            .unwrap(),
+        directory
+    );
+    assert_eq!(
+        host.instructions(&name("_most_recent_install")).unwrap(),
+        directory
+    );
+    assert_eq!(
+        directory,
+        host.root()
+            .join(GROUP)
+            .join(outcome.deployment_id())
+            .display()
+            .to_string()
+    );
 }
 
 #[test]
@@ -65,16 +79,33 @@ fn directories_and_files_have_the_modes_that_host_tooling_reads() {
     for (path, mode) in [
         (GROUP.to_owned(), 0o755),
         (format!("{GROUP}/{}", outcome.deployment_id()), 0o755),
-        (format!("{GROUP}/{}/deployment-archive", outcome.deployment_id()), 0o755),
-        (format!("{GROUP}/{}/logs/scripts.log", outcome.deployment_id()), 0o644),
+        (
+            format!("{GROUP}/{}/deployment-archive", outcome.deployment_id()),
+            0o755,
+        ),
+        (
+            format!("{GROUP}/{}/logs/scripts.log", outcome.deployment_id()),
+            0o644,
+        ),
         ("deployment-instructions".to_owned(), 0o755),
-        (format!("deployment-instructions/{GROUP}-install.json"), 0o644),
+        (
+            format!("deployment-instructions/{GROUP}-install.json"),
+            0o644,
+        ),
         (format!("deployment-instructions/{GROUP}-cleanup"), 0o644),
-        (format!("deployment-instructions/{GROUP}_last_successful_install"), 0o644),
+        (
+            format!("deployment-instructions/{GROUP}_last_successful_install"),
+            0o644,
+        ),
         ("deployment-logs".to_owned(), 0o755),
-        ("deployment-logs/codedeploy-agent-deployments.log".to_owned(), 0o644),
+        (
+            "deployment-logs/codedeploy-agent-deployments.log".to_owned(),
+            0o644,
+        ),
     ] {
-        let entry = tree.get(std::path::Path::new(&path)).unwrap_or_else(|| panic!("no {path}"));
+        let entry = tree
+            .get(std::path::Path::new(&path))
+            .unwrap_or_else(|| panic!("no {path}"));
         assert_eq!(entry.mode, mode, "{path}: {:o}", entry.mode);
     }
 }
@@ -102,16 +133,29 @@ fn what_aws_agents_left_is_taken_up() {
     fs_err::write(to.join("olddir/old"), "").unwrap();
     fs_err::write(to.join("foreign"), "").unwrap();
     // The last line was cut off while it was written: it is not to be trusted.
-    write("-cleanup", format!("{0}/olddir\n{0}/olddir/old\n{0}/gone\n{0}/foreign", to.display()));
+    write(
+        "-cleanup",
+        format!(
+            "{0}/olddir\n{0}/olddir/old\n{0}/gone\n{0}/foreign",
+            to.display()
+        ),
+    );
     write("_last_successful_install", old.display().to_string());
     write("_most_recent_install", old.display().to_string());
     let bundle = host
         .bundle()
-        .appspec(&format!("files:\n- source: new\n  destination: {}\n", to.display()))
+        .appspec(&format!(
+            "files:\n- source: new\n  destination: {}\n",
+            to.display()
+        ))
         .file("new", "");
     let outcome = host.deploy(&bundle).run();
     outcome.assert_success();
-    assert!(outcome.script_log().contains(&"[stdout]old one stops".to_owned()));
+    assert!(
+        outcome
+            .script_log()
+            .contains(&"[stdout]old one stops".to_owned())
+    );
     let left: Vec<_> = snapshot(&to).into_keys().collect();
     assert_eq!(left, [std::path::PathBuf::from("foreign"), "new".into()]);
 }
@@ -121,14 +165,36 @@ fn a_failing_install_leaves_destinations_and_records_as_they_were() {
     let host = TestHost::new();
     let to = host.destination();
     let files = format!("files:\n- source: app\n  destination: {}\n", to.display());
-    let good = host.bundle().appspec(&files).file("app/one", "1").file("app/two", "2");
+    let good = host
+        .bundle()
+        .appspec(&files)
+        .file("app/one", "1")
+        .file("app/two", "2");
     host.deploy(&good).run().assert_success();
     fs_err::write(to.join("three"), "foreign").unwrap();
     let instructions = host.root().join("deployment-instructions");
-    let before = (snapshot(&to), host.instructions(&name("-cleanup")), host.instructions(&name("-install.json")), host.instructions(&name("_last_successful_install")));
-    let bad = host.bundle().appspec(&files).file("app/one", "new").file("app/three", "new");
+    let before = (
+        snapshot(&to),
+        host.instructions(&name("-cleanup")),
+        host.instructions(&name("-install.json")),
+        host.instructions(&name("_last_successful_install")),
+    );
+    let bad = host
+        .bundle()
+        .appspec(&files)
+        .file("app/one", "new")
+        .file("app/three", "new");
     host.deploy(&bad).run().assert_failure("Install", 5);
-    let after = (snapshot(&to), host.instructions(&name("-cleanup")), host.instructions(&name("-install.json")), host.instructions(&name("_last_successful_install")));
+    let after = (
+        snapshot(&to),
+        host.instructions(&name("-cleanup")),
+        host.instructions(&name("-install.json")),
+        host.instructions(&name("_last_successful_install")),
+    );
     assert_eq!(before, after);
-    assert!(snapshot(&instructions).keys().all(|path| !path.to_string_lossy().contains(".tmp")));
+    assert!(
+        snapshot(&instructions)
+            .keys()
+            .all(|path| !path.to_string_lossy().contains(".tmp"))
+    );
 }

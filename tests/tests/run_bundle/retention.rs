@@ -33,7 +33,9 @@ fn the_last_successful_one_stays_however_many_fail_after_it() {
     let good = host.deploy(&host.bundle().appspec("")).run();
     good.assert_success();
     for _ in 0..3 {
-        let bad = host.bundle().appspec("hooks:\n  BeforeInstall:\n  - location: missing\n");
+        let bad = host
+            .bundle()
+            .appspec("hooks:\n  BeforeInstall:\n  - location: missing\n");
         host.deploy(&bad).run().assert_failure("BeforeInstall", 1);
     }
     assert!(deployments(&host).contains(&good.deployment_id()));

@@ -25,10 +25,8 @@ fn revision() -> Vec<u8> {
 fn setting() -> (TestHost, S3Server) {
     let server = S3Server::start();
     server.put("bucket", "dir/b.zip", &revision());
-    let host = TestHost::with_configuration(&format!(
-        "s3_endpoint_override: {}",
-        server.endpoint()
-    ));
+    let host =
+        TestHost::with_configuration(&format!("s3_endpoint_override: {}", server.endpoint()));
     (host, server)
 }
 
@@ -50,9 +48,18 @@ fn an_object_is_fetched_and_described_to_its_hooks() {
     let outcome = with_credentials(deploy(&host, "s3://bucket/dir/b.zip")).run();
     outcome.assert_success();
     let log = outcome.script_log();
-    assert!(log.contains(&"[stdout]BUNDLE_BUCKET=bucket".to_owned()), "{log:?}");
-    assert!(log.contains(&"[stdout]BUNDLE_KEY=dir/b.zip".to_owned()), "{log:?}");
-    assert!(!log.iter().any(|line| line.contains("BUNDLE_ETAG")), "{log:?}");
+    assert!(
+        log.contains(&"[stdout]BUNDLE_BUCKET=bucket".to_owned()),
+        "{log:?}"
+    );
+    assert!(
+        log.contains(&"[stdout]BUNDLE_KEY=dir/b.zip".to_owned()),
+        "{log:?}"
+    );
+    assert!(
+        !log.iter().any(|line| line.contains("BUNDLE_ETAG")),
+        "{log:?}"
+    );
 }
 
 #[test]
@@ -61,16 +68,20 @@ fn an_etag_that_is_not_the_objects_fails_and_the_download_is_discarded() {
     let location = "s3://bucket/dir/b.zip?etag=0123456789abcdef0123456789abcdef";
     let outcome = with_credentials(deploy(&host, location)).run();
     let message = &outcome.assert_failure("DownloadBundle", 5).message;
-    assert!(message.contains("0123456789abcdef0123456789abcdef"), "{message}");
+    assert!(
+        message.contains("0123456789abcdef0123456789abcdef"),
+        "{message}"
+    );
     assert!(!outcome.directory().join("bundle.tar").exists());
 }
 
 #[test]
 fn a_bucket_or_key_that_is_not_there_is_named() {
     let (host, _server) = setting();
-    for (location, said) in
-        [("s3://bucket/none.zip", "none.zip"), ("s3://no-bucket/b.zip", "no-bucket")]
-    {
+    for (location, said) in [
+        ("s3://bucket/none.zip", "none.zip"),
+        ("s3://no-bucket/b.zip", "no-bucket"),
+    ] {
         let outcome = with_credentials(deploy(&host, location)).run();
         let message = &outcome.assert_failure("DownloadBundle", 5).message;
         assert!(message.contains(said), "{message}");
@@ -95,7 +106,11 @@ fn missing_and_wrong_credentials_are_told_apart() {
 #[test]
 fn a_server_that_is_not_there_is_named() {
     // The port was free a moment ago; nobody answers there.
-    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let host =
         TestHost::with_configuration(&format!("s3_endpoint_override: http://127.0.0.1:{port}"));
     let outcome = with_credentials(deploy(&host, "s3://bucket/dir/b.zip")).run();

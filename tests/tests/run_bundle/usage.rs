@@ -12,7 +12,10 @@ use rstest::rstest;
 #[case::group(&["-g", "a/b"], "a/b")]
 fn an_option_that_cannot_be_used(#[case] arguments: &[&str], #[case] said: &str) {
     let host = TestHost::new();
-    let outcome = host.deploy(&host.bundle().appspec("")).arguments(arguments).run();
+    let outcome = host
+        .deploy(&host.bundle().appspec(""))
+        .arguments(arguments)
+        .run();
     let message = outcome.assert_bad_usage();
     assert!(message.contains(said), "{message}");
     assert!(!host.root().exists());
@@ -49,7 +52,11 @@ fn a_configuration_file_that_is_named_must_be_there() {
     fs_err::remove_file(host.configuration()).unwrap();
     let outcome = host.deploy(&host.bundle().appspec("")).run();
     assert_eq!(outcome.exit_code, Some(78), "{outcome:?}");
-    assert!(outcome.stderr.contains("codedeployagent.yml"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("codedeployagent.yml"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]
@@ -58,5 +65,8 @@ fn odd_things_in_the_configuration_are_warned_about() {
     let outcome = host.deploy(&host.bundle().appspec("")).run();
     outcome.assert_success();
     let warnings = format!("{:?}", outcome.events[0].warnings);
-    assert!(warnings.contains("max_revisons") && warnings.contains("max_revisions"), "{warnings}");
+    assert!(
+        warnings.contains("max_revisons") && warnings.contains("max_revisions"),
+        "{warnings}"
+    );
 }
