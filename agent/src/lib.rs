@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod appspec;
+pub mod bundle;
 pub mod deployment;
 pub mod deployment_root;
 pub mod error;

@@ -1,0 +1,28 @@
+//! Bringing a revision to the host: fetching the bundle, and unpacking it.
+//!
+//! Invariants: a bundle gets its name only when all of it has arrived and it is the object that
+//! the revision names; an archive gets its name only when all of the bundle is unpacked; and
+//! nothing that a bundle holds is made outside of its archive. A bundle is untrusted input to a
+//! process that may be root.
+
+mod content;
+mod decompress;
+mod directory;
+mod entry_path;
+mod format;
+mod limits;
+mod pax;
+mod replace;
+mod sparse;
+mod tar;
+mod tar_header;
+mod tree;
+mod unpack;
+mod unpack_error;
+mod zip;
+
+pub use directory::copy_directory;
+pub use format::Format;
+pub use limits::{Limits, UnpackOptions, Unpacked};
+pub use unpack::unpack;
+pub use unpack_error::{EntryName, UnpackError};
