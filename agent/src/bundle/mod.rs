@@ -21,6 +21,9 @@ mod unpack;
 mod unpack_error;
 mod zip;
 
+#[cfg(test)]
+mod tests;
+
 pub use directory::copy_directory;
 pub use format::Format;
 pub use limits::{Limits, UnpackOptions, Unpacked};

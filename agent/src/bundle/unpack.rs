@@ -45,11 +45,11 @@ pub fn unpack(
     archive: &Path,
     options: &UnpackOptions,
 ) -> Result<Unpacked, UnpackError> {
-    let (file, format) = open(bundle, kind)?;
     into_archive(
         partial,
         archive,
         |account, partial| {
+            let (file, format) = open(bundle, kind)?;
             let repeated = match format {
                 Format::Zip => Repeated::Refused,
                 _ => Repeated::Replaces,

@@ -145,11 +145,13 @@ fn check(
     account: &mut Account<'_>,
 ) -> Result<Vec<Entry>, ZipFailure> {
     if archive.has_duplicate_names() {
-        return Err(UnpackError::Duplicate {
-            name: EntryName::new(&repeated(archive)),
-            what: "only one of the two can be meant",
-        }
-        .into());
+        return Err(ZipFailure::Corrupt(
+            None,
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "two entries have one name, and only one of them can be meant",
+            ),
+        ));
     }
     // Data that several entries share is how a small archive becomes petabytes.
     if archive
@@ -224,21 +226,6 @@ fn check(
         );
     }
     Ok(entries)
-}
-
-/// The first name that the central directory has twice, for the message.
-fn repeated(archive: &ZipArchive<BufReader<File>>) -> Vec<u8> {
-    let metadata = archive.metadata();
-    let mut seen = std::collections::HashSet::new();
-    (0..metadata.len())
-        .filter_map(|index| {
-            metadata
-                .entry(index)
-                .ok()
-                .map(|entry| entry.name_raw().to_vec())
-        })
-        .find(|name| !seen.insert(name.clone()))
-        .unwrap_or_default()
 }
 
 /// What an entry is: by its Unix mode where it has one, else by the slash at the end of its name.
