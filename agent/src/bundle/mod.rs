@@ -9,11 +9,21 @@ mod content;
 mod decompress;
 mod directory;
 mod entry_path;
+mod fetch;
+mod fetch_error;
 mod format;
+mod github;
+mod http;
 mod limits;
+mod local;
+mod network;
 mod pax;
 mod replace;
+mod s3;
+mod s3_error;
+mod settings;
 mod sparse;
+mod store;
 mod tar;
 mod tar_header;
 mod tree;
@@ -25,7 +35,13 @@ mod zip;
 mod tests;
 
 pub use directory::copy_directory;
+pub use fetch::{Fetched, Sources, fetch};
+pub use fetch_error::{FetchError, GitHubRefusal, S3Refusal};
 pub use format::Format;
 pub use limits::{Limits, UnpackOptions, Unpacked};
+pub use network::{Cause, NetworkProblem};
+pub use settings::{
+    Credentials, Imds, InvalidProxy, ProxySettings, ProxyUri, SourceSettings, Timing,
+};
 pub use unpack::unpack;
 pub use unpack_error::{EntryName, UnpackError};
