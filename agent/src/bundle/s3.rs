@@ -253,6 +253,10 @@ pub(super) async fn fetch(
     let mut delays = settings.timing.s3_delays.iter().copied();
     loop {
         let before = partial.length();
+        if before == 0 {
+            // Nothing to be continued, so nothing to be pinned.
+            begun = None;
+        }
         let mut request = client
             .get_object()
             .bucket(object.bucket)
