@@ -11,10 +11,12 @@ mod host;
 mod install;
 mod progress;
 mod scripts;
+mod sources;
 
 pub use appspec_file::{AppSpecFileError, read_appspec};
 pub use host::Host;
 pub use progress::{Progress, Stream};
+pub use sources::sources;
 use tokio::sync::watch;
 
 use crate::deployment::DeploymentSpec;

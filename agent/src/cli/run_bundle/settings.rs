@@ -7,6 +7,7 @@ use fs_err as fs;
 use hooks_runner::Program;
 
 use super::location::{LocationError, revision};
+use crate::bundle::{Credentials, InvalidProxy};
 use crate::cli::arguments::RunBundleArguments;
 use crate::cli::state_directory::state_directory;
 use crate::config::{Config, ConfigError, Loaded, Purpose, default_path};
@@ -15,7 +16,7 @@ use crate::deployment::{
     GitHubToken, InvalidId,
 };
 use crate::error::chain;
-use crate::executor::Host;
+use crate::executor::{Host, sources};
 use crate::hooks::{HookBase, profile_environment};
 use crate::identity::{OnPremises, OnPremisesError};
 use crate::lifecycle::{DEFAULT_LOCAL_ORDER, EventOrderError, LifecycleEvent, local_order};
@@ -37,6 +38,8 @@ pub(super) enum SettingsError {
     Configuration(#[source] ConfigError),
     #[error("the on-premises file cannot be used")]
     OnPremises(#[source] OnPremisesError),
+    #[error("the proxy cannot be used")]
+    Proxy(#[source] InvalidProxy),
     #[error("neither XDG_STATE_HOME nor HOME says where to keep deployments; set one of them")]
     NoStateDirectory,
     #[error("no name for the deployment could be drawn")]
@@ -80,12 +83,20 @@ pub(super) async fn prepare(arguments: &RunBundleArguments) -> Result<Prepared, 
             Err(error) => warnings.push(format!("{}; hooks do without it", chain(&error))),
         }
     }
+    // Other than the daemon, a person uses the credentials of their own environment.
+    let sources = sources(
+        &config,
+        on_premises.as_ref(),
+        Credentials::OrdinaryChain,
+        |name| std::env::var_os(name),
+    )
+    .map_err(SettingsError::Proxy)?;
     let host = Host::new(
         &config,
         on_premises.as_ref(),
         environment,
         runner()?,
-        crate::bundle::Sources,
+        sources,
     );
     for warning in &warnings {
         tracing::warn!("{warning}");

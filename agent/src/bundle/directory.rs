@@ -1,0 +1,305 @@
+//! A local directory as the bundle: its content becomes the deployment archive.
+//!
+//! Without owners and times: files belong to the invoking user, with their mode less the umask;
+//! directories are 0777 less the umask (contract: install, "A local directory as bundle"). Works
+//! by descriptors throughout: no path is looked up twice, and no link is followed below `source`.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::dir::{Dir, Type};
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
+use nix::unistd::symlinkat;
+
+use crate::files::copy_contents;
+
+use super::limits::{Account, UnpackOptions, Unpacked};
+use super::tree::file_type;
+use super::unpack::into_archive;
+use super::unpack_error::{EntryName, UnpackError};
+
+/// Copies the content of the directory `source` into `partial` and puts it in place as
+/// `archive`, like [`super::unpack`]. Links are made again with the same target. setuid and
+/// setgid bits are cleared with a warning. Blocks; to be called from a thread that may.
+///
+/// # Errors
+/// When something cannot be read or written, `source` holds a device, fifo or socket, or
+/// `source` and `archive` lie within each other. `archive` is then as it was.
+pub fn copy_directory(
+    source: &Path,
+    partial: &Path,
+    archive: &Path,
+) -> Result<Unpacked, UnpackError> {
+    let unreadable = |error: Errno| UnpackError::Source {
+        path: source.to_owned(),
+        source: error.into(),
+    };
+    let from = nix::fcntl::open(
+        source,
+        OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(unreadable)?;
+    let identity = Identity::of(from.as_fd()).map_err(unreadable)?;
+    let into_itself = || UnpackError::IntoItself {
+        source_directory: source.to_owned(),
+        archive: archive.to_owned(),
+    };
+    let parent = archive.parent().unwrap_or(Path::new("/"));
+    let parent_fd = nix::fcntl::open(
+        parent,
+        OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|error| UnpackError::Directory {
+        operation: "open",
+        path: parent.to_owned(),
+        source: error.into(),
+    })?;
+    // The archive below the source would copy itself without end; the source below what is
+    // about to be replaced would vanish.
+    if lies_in(parent_fd.as_fd(), &[identity]).map_err(unreadable)? {
+        return Err(into_itself());
+    }
+    let replaced: Vec<Identity> = [partial, archive]
+        .iter()
+        .filter_map(|path| nix::sys::stat::lstat(*path).ok())
+        .map(|stat| Identity(stat.st_dev, stat.st_ino))
+        .collect();
+    if lies_in(from.as_fd(), &replaced).map_err(unreadable)? {
+        return Err(into_itself());
+    }
+    let options = UnpackOptions::default();
+    into_archive(
+        partial,
+        archive,
+        |account, partial| {
+            let failed = |error: Errno| UnpackError::Directory {
+                operation: "make the directory",
+                path: partial.to_owned(),
+                source: error.into(),
+            };
+            nix::unistd::mkdir(partial, Mode::S_IRWXU).map_err(failed)?;
+            let to = nix::fcntl::open(
+                partial,
+                OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
+                Mode::empty(),
+            )
+            .map_err(failed)?;
+            fchmod(&to, Mode::S_IRWXU).map_err(failed)?;
+            let own = Identity::of(to.as_fd()).map_err(failed)?;
+            let mut copy = Copy {
+                source,
+                archive: partial,
+                own,
+                path: PathBuf::new(),
+                account,
+            };
+            copy.directory(from, to.as_fd())
+                .map_err(|error| match error {
+                    Failure::IntoItself => into_itself(),
+                    Failure::Other(error) => error,
+                })?;
+            Ok(partial.to_owned())
+        },
+        &options,
+    )
+}
+
+/// Which file a descriptor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity(nix::libc::dev_t, nix::libc::ino_t);
+
+impl Identity {
+    fn of(fd: BorrowedFd<'_>) -> Result<Self, Errno> {
+        let stat = fstat(fd)?;
+        Ok(Self(stat.st_dev, stat.st_ino))
+    }
+}
+
+/// Whether `directory` is, or lies below, one of `others`.
+fn lies_in(directory: BorrowedFd<'_>, others: &[Identity]) -> Result<bool, Errno> {
+    let mut here = Identity::of(directory)?;
+    let mut fd: Option<OwnedFd> = None;
+    loop {
+        if others.contains(&here) {
+            return Ok(true);
+        }
+        let above = match openat(
+            fd.as_ref().map_or(directory, OwnedFd::as_fd),
+            "..",
+            OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
+            Mode::empty(),
+        ) {
+            Ok(above) => above,
+            // A directory that we may not even pass is none that we could be copying.
+            Err(Errno::EACCES) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        let next = Identity::of(above.as_fd())?;
+        if next == here {
+            return Ok(false);
+        }
+        here = next;
+        fd = Some(above);
+    }
+}
+
+enum Failure {
+    IntoItself,
+    Other(UnpackError),
+}
+
+impl From<UnpackError> for Failure {
+    fn from(error: UnpackError) -> Self {
+        Self::Other(error)
+    }
+}
+
+struct Copy<'a, 'b> {
+    source: &'a Path,
+    archive: &'a Path,
+    /// The directory that is being filled, should it turn up in the source by a mount.
+    own: Identity,
+    /// Where we are below the source; for messages and warnings.
+    path: PathBuf,
+    account: &'a mut Account<'b>,
+}
+
+impl Copy<'_, '_> {
+    fn unreadable(&self, error: Errno) -> UnpackError {
+        UnpackError::Source {
+            path: self.source.join(&self.path),
+            source: error.into(),
+        }
+    }
+
+    fn unwritable(&self, operation: &'static str, error: Errno) -> UnpackError {
+        UnpackError::Write {
+            operation,
+            name: EntryName::new(self.path.as_os_str().as_bytes()),
+            archive: self.archive.to_owned(),
+            source: error.into(),
+        }
+    }
+
+    fn directory(&mut self, from: OwnedFd, to: BorrowedFd<'_>) -> Result<(), Failure> {
+        if Identity::of(from.as_fd()).map_err(|error| self.unreadable(error))? == self.own {
+            return Err(Failure::IntoItself);
+        }
+        let mut listing = Dir::from_fd(from).map_err(|error| self.unreadable(error))?;
+        // Read first, then copy: the descriptor is needed for both, and nothing is sorted.
+        let mut names = Vec::new();
+        for entry in listing.iter() {
+            let entry = entry.map_err(|error| self.unreadable(error))?;
+            let name = entry.file_name();
+            if !matches!(name.to_bytes(), b"." | b"..") {
+                names.push((name.to_owned(), entry.file_type()));
+            }
+        }
+        for (name, kind) in names {
+            let name = OsStr::from_bytes(name.to_bytes());
+            self.path.push(name);
+            self.account.entry()?;
+            self.entry(listing.as_fd(), to, name, kind)?;
+            self.path.pop();
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        name: &OsStr,
+        kind: Option<Type>,
+    ) -> Result<(), Failure> {
+        let kind = match kind {
+            Some(kind) => kind,
+            // Some file systems leave the type to a second call.
+            None => {
+                let stat = fstatat(from, name, AtFlags::AT_SYMLINK_NOFOLLOW)
+                    .map_err(|error| self.unreadable(error))?;
+                match file_type(&stat) {
+                    SFlag::S_IFREG => Type::File,
+                    SFlag::S_IFDIR => Type::Directory,
+                    SFlag::S_IFLNK => Type::Symlink,
+                    SFlag::S_IFIFO => Type::Fifo,
+                    SFlag::S_IFSOCK => Type::Socket,
+                    SFlag::S_IFCHR => Type::CharacterDevice,
+                    _ => Type::BlockDevice,
+                }
+            }
+        };
+        let special = |what| UnpackError::SpecialFile {
+            name: EntryName::new(self.source.join(&self.path).as_os_str().as_bytes()),
+            what,
+        };
+        match kind {
+            Type::File => self.file(from, to, name),
+            Type::Directory => {
+                let flags =
+                    OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+                let inner = openat(from, name, flags, Mode::empty())
+                    .map_err(|error| self.unreadable(error))?;
+                let made = mkdirat(to, name, Mode::from_bits_truncate(0o777))
+                    .and_then(|()| openat(to, name, flags, Mode::empty()))
+                    .map_err(|error| self.unwritable("make the directory", error))?;
+                self.directory(inner, made.as_fd())
+            }
+            Type::Symlink => {
+                let target = readlinkat(from, name).map_err(|error| self.unreadable(error))?;
+                symlinkat(target.as_os_str(), to, name)
+                    .map_err(|error| self.unwritable("make the link", error).into())
+            }
+            Type::Fifo => Err(special("a fifo").into()),
+            Type::Socket => Err(special("a socket").into()),
+            Type::CharacterDevice | Type::BlockDevice => Err(special("a device").into()),
+        }
+    }
+
+    fn file(
+        &mut self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        name: &OsStr,
+    ) -> Result<(), Failure> {
+        // Without O_NONBLOCK, a fifo put in the file's place would hold us.
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let source =
+            openat(from, name, flags, Mode::empty()).map_err(|error| self.unreadable(error))?;
+        let stat = fstat(&source).map_err(|error| self.unreadable(error))?;
+        if file_type(&stat) != SFlag::S_IFREG {
+            return Err(self.unreadable(Errno::EINVAL).into());
+        }
+        let mode = self
+            .account
+            .permissions(self.path.as_os_str().as_bytes(), stat.st_mode & 0o7777)?;
+        let target = openat(
+            to,
+            name,
+            OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
+            Mode::from_bits_truncate(mode),
+        )
+        .map_err(|error| self.unwritable("create", error))?;
+        if stat.st_size == 0 {
+            return Ok(());
+        }
+        let copied =
+            copy_contents(&mut File::from(source), &mut File::from(target)).map_err(|source| {
+                UnpackError::Write {
+                    operation: "copy",
+                    name: EntryName::new(self.path.as_os_str().as_bytes()),
+                    archive: self.archive.to_owned(),
+                    source,
+                }
+            })?;
+        self.account.bytes(copied)?;
+        Ok(())
+    }
+}

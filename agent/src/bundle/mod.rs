@@ -1,0 +1,47 @@
+//! Bringing a revision to the host: fetching the bundle, and unpacking it.
+//!
+//! Invariants: a bundle gets its name only when all of it has arrived and it is the object that
+//! the revision names; an archive gets its name only when all of the bundle is unpacked; and
+//! nothing that a bundle holds is made outside of its archive. A bundle is untrusted input to a
+//! process that may be root.
+
+mod content;
+mod decompress;
+mod directory;
+mod entry_path;
+mod fetch;
+mod fetch_error;
+mod format;
+mod github;
+mod http;
+mod limits;
+mod local;
+mod network;
+mod pax;
+mod replace;
+mod s3;
+mod s3_error;
+mod settings;
+mod sparse;
+mod store;
+mod tar;
+mod tar_header;
+mod tree;
+mod unpack;
+mod unpack_error;
+mod zip;
+
+#[cfg(test)]
+mod tests;
+
+pub use directory::copy_directory;
+pub use fetch::{Fetched, Sources, fetch};
+pub use fetch_error::{FetchError, GitHubRefusal, S3Refusal};
+pub use format::Format;
+pub use limits::{Limits, UnpackOptions, Unpacked};
+pub use network::{Cause, NetworkProblem};
+pub use settings::{
+    Credentials, Imds, InvalidProxy, ProxySettings, ProxyUri, SourceSettings, Timing,
+};
+pub use unpack::unpack;
+pub use unpack_error::{EntryName, UnpackError};

@@ -1,0 +1,442 @@
+//! Unpacking a tar stream: ustar, GNU and pax headers.
+//!
+//! Headers are read one after the other from a plain stream, so that unpacking could begin while
+//! the archive is still arriving. The `tar` crate splits the header's fields; what lies around it
+//! is ours, because its reader takes extended headers of any size into memory, breaks names with
+//! newlines and does not know pax's sparse files.
+//!
+//! As GNU tar does, reading stops at the first block of zeros and what follows is ignored; an
+//! archive without that end mark is taken with a warning.
+
+use std::fs::File;
+use std::io::{self, Read, Seek as _, SeekFrom};
+
+use nix::unistd::{Gid, Uid};
+use tar::Header;
+
+use super::content::{Copier, CopyError};
+use super::entry_path::EntryPath;
+use super::limits::Account;
+use super::pax::Pax;
+use super::sparse::{self, Piece};
+use super::tar_header::{self, BLOCK, Kind, Numbers};
+use super::tree::{Attributes, Tree};
+use super::unpack_error::{EntryName, UnpackError};
+
+/// The most bytes of one extended header or long name.
+const EXTENDED_HEADER_MAX: u64 = 1 << 20;
+
+/// Why the stream could not be unpacked; the caller knows the file and says so.
+#[derive(Debug)]
+pub(super) enum TarError {
+    /// The stream ended early, within this entry.
+    Truncated(Option<EntryName>),
+    /// The stream makes no sense.
+    Corrupt(Option<EntryName>, io::Error),
+    /// Anything that is not about the stream.
+    Other(UnpackError),
+}
+
+impl From<UnpackError> for TarError {
+    fn from(error: UnpackError) -> Self {
+        Self::Other(error)
+    }
+}
+
+fn malformed(entry: Option<&[u8]>, what: &'static str) -> TarError {
+    TarError::Corrupt(
+        entry.map(EntryName::new),
+        io::Error::new(io::ErrorKind::InvalidData, what),
+    )
+}
+
+/// A tar stream and what its extended headers have said so far.
+pub(super) struct TarStream<'a, R> {
+    input: &'a mut R,
+    /// Bytes of content and padding before the next header.
+    left: u64,
+    padding: u64,
+    global: Pax,
+    /// Owners are applied.
+    owners: bool,
+    copier: Copier,
+}
+
+/// One entry's header with everything that belongs to it.
+struct Entry {
+    kind: Kind,
+    name: Vec<u8>,
+    link: Vec<u8>,
+    numbers: Numbers,
+    pax: Pax,
+    header: Header,
+}
+
+impl<'a, R: Read> TarStream<'a, R> {
+    pub(super) fn new(input: &'a mut R, owners: bool) -> Self {
+        Self {
+            input,
+            left: 0,
+            padding: 0,
+            global: Pax::default(),
+            owners,
+            copier: Copier::new(),
+        }
+    }
+
+    /// Unpacks every entry into `tree`.
+    pub(super) fn unpack(
+        &mut self,
+        tree: &mut Tree,
+        account: &mut Account<'_>,
+    ) -> Result<(), TarError> {
+        while let Some(entry) = self.next(account)? {
+            account.entry()?;
+            self.make(&entry, tree, account)?;
+        }
+        Ok(())
+    }
+
+    /// The next entry that is more than a remark on another.
+    fn next(&mut self, account: &mut Account<'_>) -> Result<Option<Entry>, TarError> {
+        let mut long_name = None;
+        let mut long_link = None;
+        let mut pax: Option<Pax> = None;
+        loop {
+            self.skip_content()?;
+            let Some(header) = self.header(account)? else {
+                if long_name.is_some() || long_link.is_some() || pax.is_some() {
+                    return Err(TarError::Truncated(None));
+                }
+                return Ok(None);
+            };
+            let kind = tar_header::kind(&header);
+            let mut numbers = tar_header::numbers(&header)
+                .map_err(|what| malformed(Some(&header.path_bytes()), what))?;
+            match kind {
+                Kind::LongName => long_name = Some(self.text(numbers.size)?),
+                Kind::LongLink => long_link = Some(self.text(numbers.size)?),
+                Kind::Pax { global } => {
+                    let data = self.extended(numbers.size)?;
+                    let read =
+                        |pax: &mut Pax| pax.read(&data).map_err(|what| malformed(None, what));
+                    if global {
+                        read(&mut self.global)?;
+                    } else {
+                        read(pax.get_or_insert_default())?;
+                    }
+                }
+                Kind::Label => self.content_follows(numbers.size),
+                _ => {
+                    let pax = self.effective(pax.unwrap_or_default());
+                    if let Some(size) = pax.size {
+                        numbers.size = size;
+                    }
+                    let name = long_name
+                        .or_else(|| pax.sparse.name.clone())
+                        .or_else(|| pax.path.clone())
+                        .unwrap_or_else(|| header.path_bytes().into_owned());
+                    let link = long_link
+                        .or_else(|| pax.link_path.clone())
+                        .or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned))
+                        .unwrap_or_default();
+                    if kind.has_content() {
+                        self.content_follows(numbers.size);
+                    }
+                    return Ok(Some(Entry {
+                        kind,
+                        name,
+                        link,
+                        numbers,
+                        pax,
+                        header,
+                    }));
+                }
+            }
+        }
+    }
+
+    /// Of the global records only those are used that can sensibly be global.
+    fn effective(&self, mut pax: Pax) -> Pax {
+        pax.modified = pax.modified.or(self.global.modified);
+        pax.uid = pax.uid.or(self.global.uid);
+        pax.gid = pax.gid.or(self.global.gid);
+        pax
+    }
+
+    fn make(
+        &mut self,
+        entry: &Entry,
+        tree: &mut Tree,
+        account: &mut Account<'_>,
+    ) -> Result<(), TarError> {
+        let limits = account.options.limits;
+        let path = EntryPath::parse(&entry.name, &limits)?;
+        match entry.kind {
+            Kind::Special(what) => Err(UnpackError::SpecialFile {
+                name: EntryName::new(&entry.name),
+                what,
+            }
+            .into()),
+            Kind::Directory | Kind::DumpDirectory => {
+                let attributes = self.attributes(entry, account)?;
+                Ok(tree.directory(path, attributes)?)
+            }
+            Kind::SymbolicLink => {
+                account.link(&entry.name)?;
+                let why = match entry.link.as_slice() {
+                    [] => Some("its target is empty"),
+                    target if target.contains(&0) => Some("its target has a NUL in it"),
+                    _ => None,
+                };
+                if let Some(why) = why {
+                    return Err(UnpackError::UnsafeName {
+                        name: EntryName::new(&entry.name),
+                        why,
+                    }
+                    .into());
+                }
+                let attributes = self.attributes(entry, account)?;
+                Ok(tree.symbolic_link(&path, &entry.link, &attributes)?)
+            }
+            Kind::HardLink => {
+                account.link(&entry.name)?;
+                let target = EntryPath::parse(&entry.link, &limits)?;
+                Ok(tree.hard_link(&path, &target)?)
+            }
+            Kind::File | Kind::OldSparse => {
+                let pieces = self.pieces(entry)?;
+                let size = pieces
+                    .as_ref()
+                    .map_or(entry.numbers.size, |(size, _)| *size);
+                account.announce(size)?;
+                let attributes = self.attributes(entry, account)?;
+                let mut file = tree.file(&path)?;
+                match pieces {
+                    None => self.copy(entry, &mut file, size, tree, account)?,
+                    Some((size, pieces)) => {
+                        self.copy_sparse(entry, &mut file, (size, &pieces), tree, account)?;
+                    }
+                }
+                Ok(tree.finish_file(&path, &file, &attributes)?)
+            }
+            Kind::Unknown(byte) => Err(UnpackError::Unsupported {
+                name: EntryName::new(&entry.name),
+                what: format!("tar entry type {:?}", char::from(byte)),
+            }
+            .into()),
+            // `next` returns none of these.
+            Kind::Pax { .. } | Kind::LongName | Kind::LongLink | Kind::Label => Ok(()),
+        }
+    }
+
+    fn attributes(&self, entry: &Entry, account: &mut Account<'_>) -> Result<Attributes, TarError> {
+        let out_of_range = |_| malformed(Some(&entry.name), "the owner or group is out of range");
+        let owner = if self.owners {
+            let id = |id: i64| match u32::try_from(id) {
+                // The system call would take it for "unchanged".
+                Ok(u32::MAX) => Err(malformed(
+                    Some(&entry.name),
+                    "the owner or group is out of range",
+                )),
+                other => other.map_err(out_of_range),
+            };
+            let uid = id(entry.pax.uid.unwrap_or(entry.numbers.uid))?;
+            let gid = id(entry.pax.gid.unwrap_or(entry.numbers.gid))?;
+            Some((Uid::from_raw(uid), Gid::from_raw(gid)))
+        } else {
+            None
+        };
+        if entry.pax.capability {
+            account.warn(format!(
+                "{} carried a file capability; it is not restored (use setcap in a hook)",
+                EntryName::new(&entry.name)
+            ));
+        }
+        let mode = if entry.kind == Kind::SymbolicLink {
+            0
+        } else {
+            account.permissions(&entry.name, entry.numbers.mode)?
+        };
+        let modified = entry.pax.modified;
+        Ok(Attributes {
+            mode,
+            modified: Some(modified.unwrap_or_else(|| tar_header::seconds(entry.numbers.modified))),
+            owner,
+            extended: entry.pax.extended.clone(),
+        })
+    }
+
+    /// The size and pieces of a sparse file; none for a plain one.
+    fn pieces(&mut self, entry: &Entry) -> Result<Option<(u64, Vec<Piece>)>, TarError> {
+        let wrong = |what| malformed(Some(&entry.name), what);
+        let (size, pieces) = if entry.kind == Kind::OldSparse {
+            let (size, mut pieces, mut more) =
+                sparse::in_header(entry.header.as_bytes()).map_err(wrong)?;
+            while more {
+                let mut block = [0; BLOCK];
+                self.input
+                    .read_exact(&mut block)
+                    .map_err(|error| self.failed(entry, error))?;
+                more = sparse::extension(&block, &mut pieces).map_err(wrong)?;
+            }
+            (size, pieces)
+        } else if entry.pax.is_sparse() {
+            let size = entry
+                .pax
+                .sparse
+                .real_size
+                .ok_or_else(|| wrong("a sparse file has no size"))?;
+            let pieces = if entry.pax.sparse.major.is_some_and(|major| major >= 1) {
+                let mut map = sparse::MapReader::default();
+                while !map.is_complete() {
+                    let mut block = [0; BLOCK];
+                    self.left = self
+                        .left
+                        .checked_sub(BLOCK as u64)
+                        .ok_or_else(|| wrong("a sparse map is incomplete"))?;
+                    self.input
+                        .read_exact(&mut block)
+                        .map_err(|error| self.failed(entry, error))?;
+                    map.read(&block).map_err(wrong)?;
+                }
+                map.pieces()
+            } else {
+                entry.pax.sparse.map.clone()
+            };
+            (size, pieces)
+        } else {
+            return Ok(None);
+        };
+        sparse::check(&pieces, size, self.left).map_err(wrong)?;
+        Ok(Some((size, pieces)))
+    }
+
+    fn failed(&self, entry: &Entry, error: io::Error) -> TarError {
+        read_failed(Some(&entry.name), error)
+    }
+
+    fn copy(
+        &mut self,
+        entry: &Entry,
+        file: &mut File,
+        size: u64,
+        tree: &Tree,
+        account: &mut Account<'_>,
+    ) -> Result<(), TarError> {
+        let copied =
+            self.copier
+                .copy(self.input, file, size, account)
+                .map_err(|error| match error {
+                    CopyError::Read(error) => read_failed(Some(&entry.name), error),
+                    CopyError::Write(error) => tree.failed("write", &entry.name, error).into(),
+                    CopyError::Refused(error) => error.into(),
+                })?;
+        self.left = self.left.saturating_sub(copied);
+        if copied < size {
+            return Err(TarError::Truncated(Some(EntryName::new(&entry.name))));
+        }
+        Ok(())
+    }
+
+    /// Writes the pieces where they belong; what lies between stays a hole.
+    fn copy_sparse(
+        &mut self,
+        entry: &Entry,
+        file: &mut File,
+        (size, pieces): (u64, &[Piece]),
+        tree: &Tree,
+        account: &mut Account<'_>,
+    ) -> Result<(), TarError> {
+        let write = |error| TarError::from(tree.failed("write", &entry.name, error));
+        for (offset, length) in pieces {
+            file.seek(SeekFrom::Start(*offset)).map_err(write)?;
+            self.copy(entry, file, *length, tree, account)?;
+        }
+        let data: u64 = pieces.iter().map(|(_, length)| length).sum();
+        account.bytes(size.saturating_sub(data))?;
+        file.set_len(size).map_err(write)
+    }
+
+    /// Reads a header; none at the end of the archive.
+    fn header(&mut self, account: &mut Account<'_>) -> Result<Option<Header>, TarError> {
+        let mut block = [0; BLOCK];
+        let mut filled = 0;
+        while let Some(room) = block.get_mut(filled..).filter(|room| !room.is_empty()) {
+            match self.input.read(room) {
+                Ok(0) if filled == 0 => {
+                    account.warn("the tar archive has no end mark; it may have been cut short");
+                    return Ok(None);
+                }
+                Ok(0) => return Err(TarError::Truncated(None)),
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(read_failed(None, error)),
+            }
+        }
+        if block.iter().all(|byte| *byte == 0) {
+            return Ok(None);
+        }
+        if !tar_header::checksum_is_right(&block) {
+            return Err(malformed(None, "the checksum of a header is wrong"));
+        }
+        Ok(Some(Header::from_byte_slice(&block).clone()))
+    }
+
+    fn content_follows(&mut self, size: u64) {
+        self.left = size;
+        self.padding = size.wrapping_neg() % BLOCK as u64;
+    }
+
+    fn skip_content(&mut self) -> Result<(), TarError> {
+        let skip = self
+            .left
+            .checked_add(self.padding)
+            .ok_or_else(|| malformed(None, "a size is out of range"))?;
+        let skipped = io::copy(&mut self.input.by_ref().take(skip), &mut io::sink())
+            .map_err(|error| read_failed(None, error))?;
+        // Padding of the last entry may be missing, as GNU tar accepts too.
+        if skipped < self.left {
+            return Err(TarError::Truncated(None));
+        }
+        (self.left, self.padding) = (0, 0);
+        Ok(())
+    }
+
+    /// The content of an extended header, which goes into memory and is limited for that.
+    fn extended(&mut self, size: u64) -> Result<Vec<u8>, TarError> {
+        if size > EXTENDED_HEADER_MAX {
+            return Err(malformed(None, "an extended header is larger than 1 MiB"));
+        }
+        self.content_follows(size);
+        let mut data = Vec::new();
+        self.input
+            .by_ref()
+            .take(size)
+            .read_to_end(&mut data)
+            .map_err(|error| read_failed(None, error))?;
+        if (data.len() as u64) < size {
+            return Err(TarError::Truncated(None));
+        }
+        self.left = 0;
+        Ok(data)
+    }
+
+    /// A long name or link target, which ends at its first NUL.
+    fn text(&mut self, size: u64) -> Result<Vec<u8>, TarError> {
+        let mut text = self.extended(size)?;
+        if let Some(end) = text.iter().position(|byte| *byte == 0) {
+            text.truncate(end);
+        }
+        Ok(text)
+    }
+}
+
+fn read_failed(entry: Option<&[u8]>, error: io::Error) -> TarError {
+    let entry = entry.map(EntryName::new);
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        TarError::Truncated(entry)
+    } else {
+        TarError::Corrupt(entry, error)
+    }
+}

@@ -1,0 +1,253 @@
+//! From a bundle to a deployment archive.
+//!
+//! Invariant: what is unpacked becomes the archive only when all of it is there. Everything is
+//! made in the partial directory; a failure removes it, a kill leaves it for the next run to
+//! remove, and the archive of before stays until the last rename.
+
+use std::fs::File;
+use std::io::{Read, Seek as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::deployment::BundleType;
+
+use super::decompress::Decompressed;
+use super::format::{self, Format};
+use super::limits::{Account, UnpackOptions, Unpacked};
+use super::replace;
+use super::tar::{TarError, TarStream};
+use super::tree::{Repeated, Tree};
+use super::unpack_error::UnpackError;
+use super::zip::{self, ZipFailure};
+
+/// Unpacks `bundle` into `partial` (an old one is removed), drops a single top directory that
+/// holds the AppSpec, and puts the result in place as `archive`, replacing one that is there.
+/// Blocks; to be called from a thread that may.
+///
+/// - Links: a symbolic link is made with the target that it has, wherever that leads, because
+///   bundles rightly link to places outside (`current -> /opt/app`). No entry passes through a
+///   link, and nothing here reads through one.
+/// - Two files of one name: in a tar the later replaces the earlier, as in an archive that was
+///   appended to; in a zip they are an error, and so are two of different types in either.
+/// - Owners: as root, a tar's numeric owners are applied unless ownership is ignored; all else
+///   belongs to us. Modes are the archive's, whatever the umask, without setuid and setgid.
+/// - Extended attributes: those of the `user` namespace are restored from a tar where the file
+///   system has them.
+///
+/// # Errors
+/// When the bundle cannot be read, is not of the stated type, is damaged, or holds what a bundle
+/// may not hold. `archive` is then as it was, and `partial` is removed.
+pub fn unpack(
+    bundle: &Path,
+    kind: BundleType,
+    partial: &Path,
+    archive: &Path,
+    options: &UnpackOptions,
+) -> Result<Unpacked, UnpackError> {
+    into_archive(
+        partial,
+        archive,
+        |account, partial| {
+            let (file, format) = open(bundle, kind)?;
+            let repeated = match format {
+                Format::Zip => Repeated::Refused,
+                _ => Repeated::Replaces,
+            };
+            let mut tree = Tree::create(partial, repeated)?;
+            fill(&mut tree, bundle, file, format, account)?;
+            let top =
+                replace::top_directory(tree.root()).map_err(|source| UnpackError::Directory {
+                    operation: "list",
+                    path: partial.to_owned(),
+                    source,
+                })?;
+            tree.finish(top.as_deref().map(OsStrExt::as_bytes))?;
+            Ok(top.map_or_else(|| partial.to_owned(), |top| partial.join(top)))
+        },
+        options,
+    )
+}
+
+/// The frame of every way to make an archive: clean up before, put in place or clean up after.
+/// `make` fills the partial directory and returns what in it becomes the archive.
+pub(super) fn into_archive(
+    partial: &Path,
+    archive: &Path,
+    make: impl FnOnce(&mut Account<'_>, &Path) -> Result<std::path::PathBuf, UnpackError>,
+    options: &UnpackOptions,
+) -> Result<Unpacked, UnpackError> {
+    replace::clear(partial, archive)?;
+    let mut account = Account::new(options);
+    let result =
+        make(&mut account, partial).and_then(|complete| replace::swap_in(&complete, archive));
+    // Also after success: it is the emptied shell of a stripped archive then.
+    let removed = replace::remove(partial);
+    if let Some(warning) = result? {
+        account.warn(warning);
+    }
+    if let Err(error) = removed {
+        account.warn(crate::error::chain(&error));
+    }
+    Ok(account.finish())
+}
+
+/// Opens a bundle and compares it with what it is said to be.
+fn open(bundle: &Path, kind: BundleType) -> Result<(File, Format), UnpackError> {
+    let unreadable = |source| UnpackError::Bundle {
+        path: bundle.to_owned(),
+        source,
+    };
+    let mut file = fs_err::File::open(bundle).map_err(unreadable)?.into_file();
+    let mut start = Vec::with_capacity(format::PROBE);
+    file.by_ref()
+        .take(format::PROBE as u64)
+        .read_to_end(&mut start)
+        .and_then(|_| file.rewind())
+        .map_err(unreadable)?;
+    if start.is_empty() {
+        return Err(UnpackError::EmptyFile {
+            path: bundle.to_owned(),
+        });
+    }
+    let seems = format::detect(&start);
+    let right = match kind {
+        BundleType::Tar => matches!(
+            seems,
+            Format::Tar | Format::Gzip | Format::Bzip2 | Format::Xz | Format::Zstd
+        ),
+        BundleType::Tgz => seems == Format::Gzip,
+        // A zip may begin with something else, such as the program of a self-extracting one.
+        BundleType::Zip => matches!(seems, Format::Zip | Format::Unknown | Format::Text),
+        BundleType::Directory => return Err(UnpackError::NotAnArchive),
+    };
+    if !right {
+        return Err(UnpackError::WrongType {
+            path: bundle.to_owned(),
+            said: kind,
+            seems,
+        });
+    }
+    let format = if kind == BundleType::Zip {
+        Format::Zip
+    } else {
+        seems
+    };
+    Ok((file, format))
+}
+
+fn fill(
+    tree: &mut Tree,
+    bundle: &Path,
+    file: File,
+    format: Format,
+    account: &mut Account<'_>,
+) -> Result<(), UnpackError> {
+    if format == Format::Zip {
+        return fill_from_zip(tree, bundle, file, account);
+    }
+    let damaged = |error| match error {
+        TarError::Truncated(entry) => UnpackError::Truncated {
+            path: bundle.to_owned(),
+            format,
+            entry,
+        },
+        TarError::Corrupt(entry, source) => UnpackError::Corrupt {
+            path: bundle.to_owned(),
+            format,
+            entry,
+            source,
+        },
+        TarError::Other(error) => error,
+    };
+    // `open` lets only formats through that are a tar or compress one.
+    let mut input = Decompressed::new(file, format).ok_or(UnpackError::NotAnArchive)?;
+    let owners = nix::unistd::geteuid().is_root() && !account.options.ignore_ownership;
+    TarStream::new(&mut input, owners)
+        .unpack(tree, account)
+        .map_err(damaged)?;
+    if format != Format::Tar {
+        // What follows the tar's end mark is of no interest, but the checksum at the end is.
+        drain(&mut input, account).map_err(damaged)?;
+        if input.trailing_garbage() {
+            account.warn("bytes after the end of the gzip stream are ignored");
+        }
+    }
+    if account.entries() == 0 {
+        return Err(UnpackError::NoEntries {
+            path: bundle.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Reads the rest of a compressed stream, which verifies it. A limit on the size holds here too.
+fn drain(input: &mut Decompressed, account: &Account<'_>) -> Result<(), TarError> {
+    let mut buffer = vec![0; 64 * 1024];
+    let mut rest = 0_u64;
+    loop {
+        match input.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(count) => {
+                rest += count as u64;
+                account.announce(rest)?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                return Err(TarError::Truncated(None));
+            }
+            Err(error) => return Err(TarError::Corrupt(None, error)),
+        }
+    }
+}
+
+fn fill_from_zip(
+    tree: &mut Tree,
+    bundle: &Path,
+    file: File,
+    account: &mut Account<'_>,
+) -> Result<(), UnpackError> {
+    let probe = file.try_clone();
+    zip::unpack(file, tree, account).map_err(|failure| match failure {
+        ZipFailure::Other(error) => error,
+        ZipFailure::Corrupt(entry, source) => UnpackError::Corrupt {
+            path: bundle.to_owned(),
+            format: Format::Zip,
+            entry,
+            source,
+        },
+        ZipFailure::Truncated => {
+            // No central directory: either cut short, or no zip in the first place.
+            let seems = probe
+                .ok()
+                .map(|file| start_of(&file))
+                .map_or(Format::Unknown, |start| format::detect(&start));
+            if seems == Format::Zip {
+                UnpackError::Truncated {
+                    path: bundle.to_owned(),
+                    format: Format::Zip,
+                    entry: None,
+                }
+            } else {
+                UnpackError::WrongType {
+                    path: bundle.to_owned(),
+                    said: BundleType::Zip,
+                    seems,
+                }
+            }
+        }
+    })?;
+    if account.entries() == 0 {
+        return Err(UnpackError::NoEntries {
+            path: bundle.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn start_of(file: &File) -> Vec<u8> {
+    let mut start = vec![0; format::PROBE];
+    let count = nix::sys::uio::pread(file.as_fd(), &mut start, 0).unwrap_or(0);
+    start.truncate(count);
+    start
+}

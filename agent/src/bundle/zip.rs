@@ -1,0 +1,334 @@
+//! Unpacking a zip archive by its central directory.
+//!
+//! Every name, type and declared size is checked before the first file is made, so a hostile
+//! archive is refused without having been unpacked in part. What local headers say beside the
+//! central directory is not used.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read as _};
+
+use jiff::civil;
+use jiff::tz::TimeZone;
+use nix::sys::time::TimeSpec;
+use zip::extra_fields::ExtraField;
+use zip::read::{ZipArchive, ZipFile};
+use zip::result::ZipError;
+use zip::{HasZipMetadata as _, System};
+
+use super::content::{Copier, CopyError};
+use super::entry_path::EntryPath;
+use super::limits::Account;
+use super::tree::{Attributes, Tree};
+use super::unpack_error::{EntryName, UnpackError};
+
+/// Why the archive could not be unpacked; the caller knows the file and says so.
+#[derive(Debug)]
+pub(super) enum ZipFailure {
+    /// It ends early, or its central directory is missing.
+    Truncated,
+    /// It makes no sense, in this entry if one is named.
+    Corrupt(Option<EntryName>, io::Error),
+    /// Anything that is not about its bytes.
+    Other(UnpackError),
+}
+
+impl From<UnpackError> for ZipFailure {
+    fn from(error: UnpackError) -> Self {
+        Self::Other(error)
+    }
+}
+
+const TYPE: u32 = 0o170_000;
+const REGULAR: u32 = 0o100_000;
+const DIRECTORY: u32 = 0o040_000;
+const LINK: u32 = 0o120_000;
+
+/// A link's target is stored as content; Linux takes no longer one.
+const TARGET_MAX: u64 = 4095;
+
+/// What an entry is to become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Directory,
+    Link,
+}
+
+/// An entry of the central directory, checked.
+#[derive(Debug)]
+struct Entry {
+    path: EntryPath,
+    kind: Kind,
+    mode: u32,
+    size: u64,
+}
+
+/// Unpacks every entry of `file` into `tree`.
+pub(super) fn unpack(
+    file: File,
+    tree: &mut Tree,
+    account: &mut Account<'_>,
+) -> Result<(), ZipFailure> {
+    let reader = BufReader::with_capacity(16 * 1024, file);
+    let mut archive = ZipArchive::new(reader).map_err(|error| match error {
+        // Without its end there is no central directory to be found.
+        ZipError::InvalidArchive(_) => ZipFailure::Truncated,
+        error => failure(None, error),
+    })?;
+    let entries = check(&mut archive, account)?;
+    let mut copier = Copier::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let name = entry.path.bytes();
+        let mut content = archive
+            .by_index(index)
+            .map_err(|error| failure(Some(name), error))?;
+        let attributes = Attributes {
+            mode: if entry.kind == Kind::Link {
+                0
+            } else {
+                account.permissions(name, entry.mode)?
+            },
+            modified: modified(&content),
+            // Zip content belongs to whoever unpacks it: root, or us.
+            owner: None,
+            extended: Vec::new(),
+        };
+        match entry.kind {
+            Kind::Directory => tree.directory(entry.path.clone(), attributes)?,
+            Kind::Link => {
+                let mut target = Vec::new();
+                content
+                    .by_ref()
+                    .take(TARGET_MAX + 1)
+                    .read_to_end(&mut target)
+                    .map_err(|error| unreadable(name, error))?;
+                account.bytes(target.len() as u64)?;
+                if target.is_empty() || target.contains(&0) || target.len() as u64 > TARGET_MAX {
+                    return Err(UnpackError::UnsafeName {
+                        name: EntryName::new(name),
+                        why: "its target is empty, too long or has a NUL in it",
+                    }
+                    .into());
+                }
+                tree.symbolic_link(&entry.path, &target, &attributes)?;
+            }
+            Kind::File => {
+                let mut file = tree.file(&entry.path)?;
+                let copied = copier
+                    .copy(
+                        &mut content,
+                        &mut file,
+                        entry.size.saturating_add(1),
+                        account,
+                    )
+                    .map_err(|error| match error {
+                        CopyError::Read(error) => unreadable(name, error),
+                        CopyError::Write(error) => tree.failed("write", name, error).into(),
+                        CopyError::Refused(error) => error.into(),
+                    })?;
+                if copied != entry.size {
+                    return Err(corrupt(
+                        name,
+                        "its size is not the one that the archive states",
+                    ));
+                }
+                tree.finish_file(&entry.path, &file, &attributes)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Checks the whole central directory.
+fn check(
+    archive: &mut ZipArchive<BufReader<File>>,
+    account: &mut Account<'_>,
+) -> Result<Vec<Entry>, ZipFailure> {
+    if archive.has_duplicate_names() {
+        return Err(ZipFailure::Corrupt(
+            None,
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "two entries have one name, and only one of them can be meant",
+            ),
+        ));
+    }
+    // Data that several entries share is how a small archive becomes petabytes.
+    if archive
+        .has_overlapping_files()
+        .map_err(|error| failure(None, error))?
+    {
+        return Err(ZipFailure::Corrupt(
+            None,
+            io::Error::new(io::ErrorKind::InvalidData, "entries overlap each other"),
+        ));
+    }
+    let mut entries = Vec::with_capacity(archive.len());
+    let mut declared = 0_u64;
+    let mut backslashes = false;
+    for index in 0..archive.len() {
+        account.entry()?;
+        let data = archive
+            .by_index_data(index)
+            .map_err(|error| failure(None, error))?;
+        let mut name = data.name_raw().to_vec();
+        let made_on_dos = matches!(
+            data.system(),
+            System::Dos | System::WindowsNTFS | System::VFAT
+        );
+        if made_on_dos {
+            if std::str::from_utf8(&name).is_err() {
+                // The code page that DOS names are in; elsewhere bytes are kept as they are.
+                name = data
+                    .name()
+                    .map_err(|error| failure(Some(&name), error))?
+                    .into_owned()
+                    .into_bytes();
+            }
+            if name.contains(&b'\\') && !name.contains(&b'/') {
+                backslashes = true;
+                name.iter_mut()
+                    .filter(|byte| **byte == b'\\')
+                    .for_each(|byte| *byte = b'/');
+            }
+        }
+        let unsupported = |what: String| UnpackError::Unsupported {
+            name: EntryName::new(&name),
+            what,
+        };
+        if data.encrypted() {
+            return Err(unsupported("encryption".into()).into());
+        }
+        let (kind, mode) = kind_and_mode(&name, data.external_attributes())?;
+        if kind == Kind::Link {
+            account.link(&name)?;
+        }
+        let path = EntryPath::parse(&name, &account.options.limits)?;
+        if path.is_root() && kind != Kind::Directory {
+            return Err(UnpackError::UnsafeName {
+                name: EntryName::new(&name),
+                why: "it is the archive's own directory, yet no directory",
+            }
+            .into());
+        }
+        declared = declared.saturating_add(data.size());
+        account.announce(declared)?;
+        entries.push(Entry {
+            path,
+            kind,
+            mode,
+            size: data.size(),
+        });
+    }
+    if backslashes {
+        account.warn(
+            "the zip archive has backslashes in names; they are taken as directory separators",
+        );
+    }
+    Ok(entries)
+}
+
+/// What an entry is: by its Unix mode where it has one, else by the slash at the end of its name.
+fn kind_and_mode(name: &[u8], external_attributes: u32) -> Result<(Kind, u32), UnpackError> {
+    let by_name = if name.ends_with(b"/") {
+        Kind::Directory
+    } else {
+        Kind::File
+    };
+    let mode = external_attributes >> 16;
+    let kind = match mode & TYPE {
+        0 | REGULAR => by_name,
+        DIRECTORY => Kind::Directory,
+        LINK => Kind::Link,
+        other => {
+            return Err(UnpackError::SpecialFile {
+                name: EntryName::new(name),
+                what: match other {
+                    0o010_000 => "a fifo",
+                    0o140_000 => "a socket",
+                    0o020_000 | 0o060_000 => "a device",
+                    _ => "of an unknown type",
+                },
+            });
+        }
+    };
+    let default = if kind == Kind::Directory {
+        0o755
+    } else {
+        0o644
+    };
+    // Zero is what writers leave that know no modes.
+    Ok((kind, if mode == 0 { default } else { mode & 0o7777 }))
+}
+
+/// The time of an entry: Unix seconds where the archive has them, else NTFS's, else the DOS time,
+/// which is local time.
+fn modified<R: io::Read>(entry: &ZipFile<'_, R>) -> Option<TimeSpec> {
+    let mut ntfs = None;
+    for field in entry.extra_data_fields() {
+        match field {
+            ExtraField::ExtendedTimestamp(times) => {
+                if let Some(seconds) = times.mod_time() {
+                    return Some(TimeSpec::new(i64::from(seconds), 0));
+                }
+            }
+            ExtraField::Ntfs(times) => ntfs = Some(times.mtime()),
+            _ => {}
+        }
+    }
+    if let Some(time) = ntfs.filter(|time| *time > 0) {
+        // 100 nanoseconds since 1601.
+        const SECONDS_TO_1970: i64 = 11_644_473_600;
+        let seconds = i64::try_from(time / 10_000_000).ok()? - SECONDS_TO_1970;
+        let nanoseconds = i64::try_from(time % 10_000_000).ok()? * 100;
+        return Some(TimeSpec::new(seconds, nanoseconds));
+    }
+    let time = entry.get_metadata().last_modified_time?;
+    let small = |value: u8| i8::try_from(value).ok();
+    let local = civil::DateTime::new(
+        i16::try_from(time.year()).ok()?,
+        small(time.month())?,
+        small(time.day())?,
+        small(time.hour())?,
+        small(time.minute())?,
+        small(time.second())?,
+        0,
+    )
+    .ok()?;
+    let zoned = local.to_zoned(TimeZone::system()).ok()?;
+    Some(TimeSpec::new(zoned.timestamp().as_second(), 0))
+}
+
+fn corrupt(name: &[u8], what: &'static str) -> ZipFailure {
+    ZipFailure::Corrupt(
+        Some(EntryName::new(name)),
+        io::Error::new(io::ErrorKind::InvalidData, what),
+    )
+}
+
+/// Content that cannot be read is corrupt wherever it is: the central directory, which is at the
+/// end of the file, was there.
+fn unreadable(name: &[u8], error: io::Error) -> ZipFailure {
+    ZipFailure::Corrupt(Some(EntryName::new(name)), error)
+}
+
+fn failure(name: Option<&[u8]>, error: ZipError) -> ZipFailure {
+    let entry = name.map(EntryName::new);
+    let unsupported = |what: String| {
+        ZipFailure::Other(UnpackError::Unsupported {
+            name: EntryName::new(name.unwrap_or(b"(the archive)")),
+            what,
+        })
+    };
+    match error {
+        ZipError::Io(error) => ZipFailure::Corrupt(entry, error),
+        ZipError::CompressionMethodNotSupported(method) => {
+            unsupported(format!("compression method {method} (use deflate)"))
+        }
+        ZipError::UnsupportedArchive(what) => unsupported(what.to_owned()),
+        error => ZipFailure::Corrupt(
+            entry,
+            io::Error::new(io::ErrorKind::InvalidData, error.to_string()),
+        ),
+    }
+}
