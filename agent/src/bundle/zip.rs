@@ -91,10 +91,9 @@ pub(super) fn unpack(
             modified: modified(&content),
             // Zip content belongs to whoever unpacks it: root, or us.
             owner: None,
-            extended: Vec::new(),
         };
         match entry.kind {
-            Kind::Directory => tree.directory(entry.path.clone(), attributes)?,
+            Kind::Directory => tree.directory(&entry.path, attributes)?,
             Kind::Link => {
                 let mut target = Vec::new();
                 content
