@@ -268,7 +268,8 @@ fn modified<R: io::Read>(entry: &ZipFile<'_, R>) -> Option<TimeSpec> {
         match field {
             ExtraField::ExtendedTimestamp(times) => {
                 if let Some(seconds) = times.mod_time() {
-                    return Some(TimeSpec::new(i64::from(seconds), 0));
+                    // Signed, as Info-ZIP defines it.
+                    return Some(TimeSpec::new(i64::from(seconds.cast_signed()), 0));
                 }
             }
             ExtraField::Ntfs(times) => ntfs = Some(times.mtime()),
