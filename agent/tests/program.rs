@@ -7,8 +7,15 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 fn run(program: &Path, arguments: &[&str]) -> Output {
-    #[expect(clippy::disallowed_methods, reason = "a test starts the program under test")]
-    Command::new(program).args(arguments).env_clear().output().unwrap()
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test starts the program under test"
+    )]
+    Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .output()
+        .unwrap()
 }
 
 fn agent(arguments: &[&str]) -> Output {
@@ -25,7 +32,10 @@ fn help_and_version_succeed_and_go_to_standard_output() {
     assert!(help.status.success());
     assert!(text(&help.stdout).contains("run-bundle"));
     let version = agent(&["--version"]);
-    assert_eq!(text(&version.stdout), format!("agent {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        text(&version.stdout),
+        format!("agent {}\n", env!("CARGO_PKG_VERSION"))
+    );
 }
 
 #[test]
@@ -71,7 +81,10 @@ fn alone_it_runs_hooks_through_itself() {
     fs_err::write(bundle.join("appspec.yml"), appspec).unwrap();
     fs_err::write(bundle.join("hook"), "echo by itself\n").unwrap();
     let configuration = directory.path().join("agent.yml");
-    let lines = format!("root_dir: {0}/root\nlog_dir: {0}/log\n", directory.path().display());
+    let lines = format!(
+        "root_dir: {0}/root\nlog_dir: {0}/log\n",
+        directory.path().display()
+    );
     fs_err::write(&configuration, lines).unwrap();
     let paths = [&bundle, &configuration].map(|path| path.to_str().unwrap().to_owned());
     let output = run(&alone, &["run-bundle", "-l", &paths[0], "-c", &paths[1]]);

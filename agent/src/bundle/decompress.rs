@@ -23,7 +23,7 @@ const BUFFER: usize = 128 * 1024;
 /// A tar archive's bytes, whatever compresses them.
 pub(super) enum Decompressed {
     Plain(BufReader<File>),
-    Gzip(Members),
+    Gzip(Box<Members>),
     Bzip2(Box<MultiBzDecoder<BufReader<File>>>),
     Xz(Box<XzReader<BufReader<File>>>),
     Zstd(Box<Frames>),
@@ -36,10 +36,10 @@ impl Decompressed {
         let file = BufReader::with_capacity(BUFFER, file);
         Some(match format {
             Format::Tar => Self::Plain(file),
-            Format::Gzip => Self::Gzip(Members {
+            Format::Gzip => Self::Gzip(Box::new(Members {
                 decoder: Some(GzDecoder::new(file)),
                 garbage: false,
-            }),
+            })),
             Format::Bzip2 => Self::Bzip2(Box::new(MultiBzDecoder::new(file))),
             Format::Xz => Self::Xz(Box::new(XzReader::new_mem_limit(
                 file,
@@ -147,7 +147,7 @@ impl Frames {
                         return Err(io::ErrorKind::UnexpectedEof.into());
                     }
                 }
-                Err(error) => return Err(invalid(error)),
+                Err(error) => return Err(invalid(&error)),
             }
         }
         Ok(false)
@@ -168,8 +168,8 @@ impl Frames {
 }
 
 /// Keeps "the file ended" apart from "the file is wrong", which the decoder wraps alike.
-fn invalid(error: FrameDecoderError) -> io::Error {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+fn invalid(error: &FrameDecoderError) -> io::Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<io::Error>()
             && io.kind() == io::ErrorKind::UnexpectedEof
@@ -197,7 +197,7 @@ impl Read for Frames {
             while self.decoder.can_collect() == 0 && !self.decoder.is_finished() {
                 self.decoder
                     .decode_blocks(&mut self.input, UptoBlocks(1))
-                    .map_err(invalid)?;
+                    .map_err(|error| invalid(&error))?;
             }
             let count = self.decoder.read(buffer)?;
             if count > 0 {

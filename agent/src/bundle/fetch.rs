@@ -7,6 +7,7 @@ use tokio::sync::OnceCell;
 use crate::deployment::Revision;
 
 use super::fetch_error::FetchError;
+use super::s3_client::S3;
 use super::settings::SourceSettings;
 use super::store::PartialBundle;
 use super::{github, local, s3};
@@ -16,7 +17,7 @@ use super::{github, local, s3};
 #[derive(Debug)]
 pub struct Sources {
     pub(super) settings: SourceSettings,
-    pub(super) s3: OnceCell<s3::S3>,
+    pub(super) s3: OnceCell<S3>,
     pub(super) github: OnceCell<reqwest::Client>,
 }
 

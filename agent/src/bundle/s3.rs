@@ -6,25 +6,13 @@
 
 use std::time::Duration;
 
-use aws_config::imds;
-use aws_config::meta::region::ProvideRegion as _;
-use aws_config::profile::ProfileFileRegionProvider;
-use aws_config::provider_config::ProviderConfig;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_s3::Client;
-use aws_sdk_s3::config::retry::RetryConfig;
-use aws_sdk_s3::config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{
-    AppName, BehaviorVersion, Region, SharedHttpClient, StalledStreamProtectionConfig,
-};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 
 use super::fetch::{Fetched, Sources};
 use super::fetch_error::{FetchError, S3Refusal};
-use super::http::{self, Scheme};
-use super::network::{Cause, NetworkProblem, address, problem};
+use super::network::{Cause, NetworkProblem, problem};
+use super::s3_client::S3;
 use super::s3_error::{explain, other_region};
-use super::settings::{Credentials, Imds, SourceSettings};
 use super::store::PartialBundle;
 
 /// A download that advances by less than this counts as one that brings nothing.
@@ -49,169 +37,6 @@ impl Object<'_> {
             source,
         }
     }
-}
-
-/// What all requests to S3 share.
-#[derive(Debug)]
-pub(super) struct S3 {
-    http: SharedHttpClient,
-    credentials: SharedCredentialsProvider,
-    region: Option<String>,
-}
-
-impl S3 {
-    async fn new(settings: &SourceSettings) -> Result<Self, FetchError> {
-        let trusted = http::trusted(&settings.trust)?;
-        let scheme = match settings.s3_endpoint.as_deref() {
-            Some(endpoint) if endpoint.starts_with("http://") => Scheme::Http,
-            _ => Scheme::Https,
-        };
-        let http = http::sdk_client(&settings.proxy, scheme, &trusted)?;
-        // Also for the metadata service, which an https proxy never sees.
-        let other = http::sdk_client(&settings.proxy, Scheme::Https, &trusted)?;
-        let config = ProviderConfig::default()
-            .with_http_client(other)
-            .with_use_fips(Some(settings.use_fips));
-        let imds = imds_client(&settings.imds, &config)?;
-        let region = match &settings.region {
-            Some(region) => Some(region.clone()),
-            None => region_elsewhere(&settings.credentials, &config, imds.as_ref()).await,
-        };
-        let credentials = match &settings.credentials {
-            Credentials::Provider(provider) => provider.clone(),
-            Credentials::OrdinaryChain => {
-                ordinary_chain(&config.with_region(region.clone().map(Region::new)), imds)
-            }
-        };
-        Ok(Self {
-            http,
-            credentials,
-            region,
-        })
-    }
-
-    fn client(&self, settings: &SourceSettings, region: &str, bucket: &str) -> Client {
-        let timing = &settings.timing;
-        let retry = RetryConfig::standard().with_max_attempts(4);
-        let retry = match timing.s3_delays.first() {
-            Some(first) => retry.with_initial_backoff(*first),
-            None => retry,
-        };
-        let mut config = aws_sdk_s3::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(region.to_owned()))
-            .http_client(self.http.clone())
-            .credentials_provider(self.credentials.clone())
-            .retry_config(retry)
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(timing.connect)
-                    .read_timeout(timing.stall)
-                    .build(),
-            )
-            // Silence is watched here, chunk by chunk; slowness is no error.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .app_name(app_name(&settings.user_agent));
-        match &settings.s3_endpoint {
-            Some(endpoint) => {
-                config = config
-                    .endpoint_url(endpoint)
-                    .force_path_style(is_address(endpoint) || bucket.contains('.'));
-            }
-            // The wildcard certificate does not cover names with dots.
-            None => {
-                config = config
-                    .use_fips(settings.use_fips)
-                    .force_path_style(bucket.contains('.'))
-            }
-        }
-        Client::from_conf(config.build())
-    }
-}
-
-fn app_name(user_agent: &str) -> AppName {
-    let name: String = user_agent
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || matches!(c, '-' | '.') {
-                c
-            } else {
-                '-'
-            }
-        })
-        .take(50)
-        .collect();
-    #[expect(
-        clippy::expect_used,
-        reason = "invariant: letters, digits, '-' and '.' are all allowed"
-    )]
-    AppName::new(name).expect("a valid application name")
-}
-
-/// Whether a URL's host has no subdomains to put a bucket in.
-fn is_address(endpoint: &str) -> bool {
-    reqwest::Url::parse(endpoint).is_ok_and(|url| {
-        address(&url).is_some() || url.host_str().is_none_or(|name| !name.contains('.'))
-    })
-}
-
-/// A client for the instance metadata service that gives up soon where there is none.
-fn imds_client(
-    settings: &Imds,
-    config: &ProviderConfig,
-) -> Result<Option<imds::Client>, FetchError> {
-    let builder = imds::Client::builder()
-        .configure(config)
-        .connect_timeout(Duration::from_secs(1))
-        .max_attempts(3);
-    Ok(match settings {
-        Imds::Disabled => None,
-        Imds::Ordinary => Some(builder.build()),
-        Imds::At(endpoint) => {
-            let builder = builder
-                .endpoint(endpoint)
-                .map_err(|error| FetchError::Setup {
-                    target: "the instance metadata service",
-                    source: Cause(error.to_string()),
-                })?;
-            Some(builder.build())
-        }
-    })
-}
-
-/// The SDK's usual order, with our HTTP client throughout.
-fn ordinary_chain(
-    config: &ProviderConfig,
-    imds: Option<imds::Client>,
-) -> SharedCredentialsProvider {
-    use aws_config::environment::EnvironmentVariableCredentialsProvider;
-    use aws_config::meta::credentials::CredentialsProviderChain;
-    use aws_config::profile::ProfileFileCredentialsProvider;
-    use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
-    let profile = ProfileFileCredentialsProvider::builder()
-        .configure(config)
-        .build();
-    let web_identity = WebIdentityTokenCredentialsProvider::builder()
-        .configure(config)
-        .build();
-    let container = aws_config::ecs::EcsCredentialsProvider::builder()
-        .configure(config)
-        .build();
-    let mut chain = CredentialsProviderChain::first_try(
-        "Environment",
-        EnvironmentVariableCredentialsProvider::new(),
-    )
-    .or_else("Profile", profile)
-    .or_else("WebIdentityToken", web_identity)
-    .or_else("EcsContainer", container);
-    if let Some(imds) = imds {
-        let role = imds::credentials::ImdsCredentialsProvider::builder()
-            .configure(config)
-            .imds_client(imds)
-            .build();
-        chain = chain.or_else("Ec2InstanceMetadata", role);
-    }
-    SharedCredentialsProvider::new(chain)
 }
 
 /// The object that the download has begun with.
@@ -331,27 +156,6 @@ pub(super) async fn fetch(
 
 fn without_quotes(etag: &str) -> &str {
     etag.trim_matches('"')
-}
-
-/// The region of the user's profile, where profiles count, else the instance's.
-async fn region_elsewhere(
-    credentials: &Credentials,
-    config: &ProviderConfig,
-    imds: Option<&imds::Client>,
-) -> Option<String> {
-    if matches!(credentials, Credentials::OrdinaryChain) {
-        let profile = ProfileFileRegionProvider::builder()
-            .configure(config)
-            .build();
-        if let Some(region) = profile.region().await {
-            return Some(region.to_string());
-        }
-    }
-    let instance = imds::region::ImdsRegionProvider::builder()
-        .configure(config)
-        .imds_client(imds?.clone())
-        .build();
-    instance.region().await.map(|region| region.to_string())
 }
 
 /// Writes the body of one answer.

@@ -69,21 +69,15 @@ pub(super) fn checksum_is_right(header: &[u8; BLOCK]) -> bool {
     let Some(stated) = number(&header[148..156]) else {
         return false;
     };
-    let byte = |(at, byte): (usize, &u8)| {
-        if (148..156).contains(&at) {
-            b' '
-        } else {
-            *byte
-        }
-    };
-    let unsigned: i64 = header.iter().enumerate().map(byte).map(i64::from).sum();
-    let signed: i64 = header
-        .iter()
-        .enumerate()
-        .map(byte)
-        .map(|byte| i64::from(byte.cast_signed()))
-        .sum();
-    stated == unsigned || stated == signed
+    // The checksum's own field counts as blanks.
+    let bytes = || header.iter().chain(&[b' '; 8]);
+    let own = || header[148..156].iter();
+    let sum: i64 = bytes().map(|byte| i64::from(*byte)).sum();
+    if stated == sum - own().map(|byte| i64::from(*byte)).sum::<i64>() {
+        return true;
+    }
+    let signed = |byte: &u8| i64::from(byte.cast_signed());
+    stated == bytes().map(signed).sum::<i64>() - own().map(signed).sum::<i64>()
 }
 
 /// A number field: octal digits among blanks, or GNU's base 256 (which can be negative). An empty

@@ -6,11 +6,9 @@
 //! directories are applied at the end, deepest first, because a read-only directory could not be
 //! filled, and filling changes its time.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -22,7 +20,6 @@ use nix::sys::time::TimeSpec;
 use nix::unistd::{
     Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fchownat, linkat, symlinkat, unlinkat,
 };
-use xattr::FileExt as _;
 
 use super::entry_path::{EntryPath, names};
 use super::unpack_error::{EntryName, UnpackError};
@@ -36,8 +33,6 @@ pub(super) struct Attributes {
     pub(super) modified: Option<TimeSpec>,
     /// Numeric owner and group; ours when absent.
     pub(super) owner: Option<(Uid, Gid)>,
-    /// Extended attributes of the `user` namespace.
-    pub(super) extended: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// What a second file of the same name means.
@@ -161,7 +156,7 @@ impl Tree {
     /// A directory of the archive. A second one of the same name changes the first's attributes.
     pub(super) fn directory(
         &mut self,
-        path: EntryPath,
+        path: &EntryPath,
         attributes: Attributes,
     ) -> Result<(), UnpackError> {
         // The top directory is ours, whatever the archive says of it.
@@ -215,23 +210,13 @@ impl Tree {
             .map_err(|error| self.failed("create", path.bytes(), error))
     }
 
-    /// Gives a written file its attributes and closes it.
+    /// Gives a written file its attributes.
     pub(super) fn finish_file(
         &self,
         path: &EntryPath,
         file: &File,
         attributes: &Attributes,
     ) -> Result<(), UnpackError> {
-        for (name, value) in &attributes.extended {
-            match file.set_xattr(OsStr::from_bytes(name), value) {
-                Ok(()) => {}
-                // The file system has none; the file is good without.
-                Err(error) if error.raw_os_error() == Some(Errno::EOPNOTSUPP as i32) => {}
-                Err(error) => {
-                    return Err(self.failed("set an extended attribute of", path.bytes(), error));
-                }
-            }
-        }
         self.apply(file.as_fd(), path.bytes(), attributes)
     }
 

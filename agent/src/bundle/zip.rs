@@ -91,10 +91,9 @@ pub(super) fn unpack(
             modified: modified(&content),
             // Zip content belongs to whoever unpacks it: root, or us.
             owner: None,
-            extended: Vec::new(),
         };
         match entry.kind {
-            Kind::Directory => tree.directory(entry.path.clone(), attributes)?,
+            Kind::Directory => tree.directory(&entry.path, attributes)?,
             Kind::Link => {
                 let mut target = Vec::new();
                 content
@@ -269,7 +268,8 @@ fn modified<R: io::Read>(entry: &ZipFile<'_, R>) -> Option<TimeSpec> {
         match field {
             ExtraField::ExtendedTimestamp(times) => {
                 if let Some(seconds) = times.mod_time() {
-                    return Some(TimeSpec::new(i64::from(seconds), 0));
+                    // Signed, as Info-ZIP defines it.
+                    return Some(TimeSpec::new(i64::from(seconds.cast_signed()), 0));
                 }
             }
             ExtraField::Ntfs(times) => ntfs = Some(times.mtime()),

@@ -400,6 +400,8 @@ fn zip_names_that_are_not_utf_8() {
 fn zip_times_come_from_the_extended_field() {
     let mut extended = b"UT\x05\x00\x01".to_vec();
     extended.extend_from_slice(&1_600_000_001_u32.to_le_bytes());
+    let mut before_1970 = b"UT\x05\x00\x01".to_vec();
+    before_1970.extend_from_slice(&(-5_i32).to_le_bytes());
     let ntfs = {
         let mut field = b"\x0a\x00\x20\x00\0\0\0\0\x01\x00\x18\x00".to_vec();
         let time = (1_600_000_002_u64 + 11_644_473_600) * 10_000_000 + 5;
@@ -415,12 +417,14 @@ fn zip_times_come_from_the_extended_field() {
     let place = Place::new();
     let bytes = raw_zip(&[
         with("unix", extended),
+        with("before", before_1970),
         with("ntfs", ntfs),
         with("dos", Vec::new()),
     ]);
     place.unpack(&bytes, BundleType::Zip).unwrap();
     let at = |name| fs_err::metadata(place.archive().join(name)).unwrap();
     assert_eq!(at("unix").mtime(), 1_600_000_001);
+    assert_eq!(at("before").mtime(), -5);
     assert_eq!(
         (at("ntfs").mtime(), at("ntfs").mtime_nsec()),
         (1_600_000_002, 500)

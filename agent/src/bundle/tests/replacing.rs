@@ -33,7 +33,7 @@ fn what_a_killed_run_left_is_removed() {
     fs_err::write(left.join("f"), "x").unwrap();
     fs_err::set_permissions(
         place.partial().join("locked"),
-        std::fs::Permissions::from_mode(0),
+        std::fs::Permissions::from_mode(0o000),
     )
     .unwrap();
     place
