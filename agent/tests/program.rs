@@ -3,6 +3,8 @@
 //! That this file exists also makes `cargo test` build the program, which the integration tests
 //! of the workspace then run.
 
+#![expect(clippy::unwrap_used, reason = "a failure fails the test")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -72,6 +72,6 @@ impl<'a> Executor<'a> {
 /// Returns when the operator wants the command to end; never when nobody can say so any more.
 async fn cancellation(cancelled: &mut watch::Receiver<bool>) {
     if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

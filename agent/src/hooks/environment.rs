@@ -109,9 +109,9 @@ fn passes(name: &OsStr, rules: &EnvironmentRules) -> bool {
         || WITHHELD_PREFIXES
             .iter()
             .any(|prefix| name.as_encoded_bytes().starts_with(prefix.as_bytes()));
-    !withheld
-        && !(rules.strip_loader && listed(&LOADER))
-        && (!rules.only_allowlist || listed(&ALLOWED))
+    let stripped = rules.strip_loader && listed(&LOADER);
+    let unlisted = rules.only_allowlist && !listed(&ALLOWED);
+    !(withheld || stripped || unlisted)
 }
 
 #[cfg(test)]
