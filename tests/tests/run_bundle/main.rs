@@ -7,6 +7,7 @@ mod bundle_types;
 mod concurrency;
 mod example;
 mod file_exists;
+mod github;
 mod hooks;
 mod install;
 mod interrupt;
