@@ -1,8 +1,10 @@
-//! A local directory as the bundle: its content becomes the deployment archive.
+//! A directory whose content becomes the deployment archive: a local one as the bundle, or the
+//! archive of an earlier deployment.
 //!
-//! Without owners and times: files belong to the invoking user, with their mode less the umask;
-//! directories are 0777 less the umask (contract: install, "A local directory as bundle"). Works
-//! by descriptors throughout: no path is looked up twice, and no link is followed below `source`.
+//! A bundle's files come without owners and times: they belong to the invoking user, with their
+//! mode less the umask; directories are 0777 less the umask (contract: install, "A local directory
+//! as bundle"). An archive is copied with all of it (contract: protocol, RESTART). Works by
+//! descriptors throughout: no path is looked up twice, and no link is followed below `source`.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -13,8 +15,11 @@ use std::path::{Path, PathBuf};
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
-use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
-use nix::unistd::symlinkat;
+use nix::sys::stat::{
+    FileStat, Mode, SFlag, UtimensatFlags, fchmod, fstat, fstatat, futimens, mkdirat, utimensat,
+};
+use nix::sys::time::TimeSpec;
+use nix::unistd::{Gid, Uid, fchown, fchownat, geteuid, symlinkat};
 
 use crate::files::copy_contents;
 
@@ -34,6 +39,35 @@ pub fn copy_directory(
     source: &Path,
     partial: &Path,
     archive: &Path,
+) -> Result<Unpacked, UnpackError> {
+    copy(source, partial, archive, Keep::Content)
+}
+
+/// Copies `source`, the archive of an earlier deployment, like [`copy_directory`], but with modes,
+/// owners (as root) and times. Blocks.
+///
+/// # Errors
+/// As [`copy_directory`].
+pub fn copy_archive(
+    source: &Path,
+    partial: &Path,
+    archive: &Path,
+) -> Result<Unpacked, UnpackError> {
+    copy(source, partial, archive, Keep::Everything)
+}
+
+/// What a copy has of its original besides content and permission bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Content,
+    Everything,
+}
+
+fn copy(
+    source: &Path,
+    partial: &Path,
+    archive: &Path,
+    keep: Keep,
 ) -> Result<Unpacked, UnpackError> {
     let unreadable = |error: Errno| UnpackError::Source {
         path: source.to_owned(),
@@ -97,6 +131,7 @@ pub fn copy_directory(
                 source,
                 archive: partial,
                 own,
+                keep,
                 path: PathBuf::new(),
                 account,
             };
@@ -166,6 +201,7 @@ struct Copy<'a, 'b> {
     archive: &'a Path,
     /// The directory that is being filled, should it turn up in the source by a mount.
     own: Identity,
+    keep: Keep,
     /// Where we are below the source; for messages and warnings.
     path: PathBuf,
     account: &'a mut Account<'b>,
@@ -250,11 +286,15 @@ impl Copy<'_, '_> {
                 let made = mkdirat(to, name, Mode::from_bits_truncate(0o777))
                     .and_then(|()| openat(to, name, flags, Mode::empty()))
                     .map_err(|error| self.unwritable("make the directory", error))?;
-                self.directory(inner, made.as_fd())
+                let stat = fstat(&inner).map_err(|error| self.unreadable(error))?;
+                self.directory(inner, made.as_fd())?;
+                self.complete(made.as_fd(), &stat, stat.st_mode & 0o1777)
+                    .map_err(|error| self.unwritable("complete the directory", error).into())
             }
             Type::Symlink => {
                 let target = readlinkat(from, name).map_err(|error| self.unreadable(error))?;
                 symlinkat(target.as_os_str(), to, name)
+                    .and_then(|()| self.complete_link(from, to, name))
                     .map_err(|error| self.unwritable("make the link", error).into())
             }
             Type::Fifo => Err(special("a fifo").into()),
@@ -287,11 +327,9 @@ impl Copy<'_, '_> {
             Mode::from_bits_truncate(mode),
         )
         .map_err(|error| self.unwritable("create", error))?;
-        if stat.st_size == 0 {
-            return Ok(());
-        }
-        let copied =
-            copy_contents(&mut File::from(source), &mut File::from(target)).map_err(|source| {
+        let mut target = File::from(target);
+        if stat.st_size > 0 {
+            let copied = copy_contents(&mut File::from(source), &mut target).map_err(|source| {
                 UnpackError::Write {
                     operation: "copy",
                     name: EntryName::new(self.path.as_os_str().as_bytes()),
@@ -299,7 +337,67 @@ impl Copy<'_, '_> {
                     source,
                 }
             })?;
-        self.account.bytes(copied)?;
-        Ok(())
+            self.account.bytes(copied)?;
+        }
+        self.complete(target.as_fd(), &stat, mode)
+            .map_err(|error| self.unwritable("complete", error).into())
     }
+
+    /// Gives a copy the owner, mode and times of its original, when they are kept.
+    fn complete(&self, copy: BorrowedFd<'_>, original: &FileStat, mode: u32) -> Result<(), Errno> {
+        if self.keep == Keep::Content {
+            return Ok(());
+        }
+        if geteuid().is_root() {
+            let (user, group) = owner(original);
+            fchown(copy, Some(user), Some(group))?;
+        }
+        fchmod(copy, Mode::from_bits_truncate(mode))?;
+        let (accessed, modified) = times(original);
+        futimens(copy, &accessed, &modified)
+    }
+
+    fn complete_link(
+        &self,
+        from: BorrowedFd<'_>,
+        to: BorrowedFd<'_>,
+        name: &OsStr,
+    ) -> Result<(), Errno> {
+        if self.keep == Keep::Content {
+            return Ok(());
+        }
+        let original = fstatat(from, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        if geteuid().is_root() {
+            let (user, group) = owner(&original);
+            fchownat(
+                to,
+                name,
+                Some(user),
+                Some(group),
+                AtFlags::AT_SYMLINK_NOFOLLOW,
+            )?;
+        }
+        let (accessed, modified) = times(&original);
+        utimensat(
+            to,
+            name,
+            &accessed,
+            &modified,
+            UtimensatFlags::NoFollowSymlink,
+        )
+    }
+}
+
+fn owner(original: &FileStat) -> (Uid, Gid) {
+    (
+        Uid::from_raw(original.st_uid),
+        Gid::from_raw(original.st_gid),
+    )
+}
+
+fn times(original: &FileStat) -> (TimeSpec, TimeSpec) {
+    (
+        TimeSpec::new(original.st_atime, original.st_atime_nsec),
+        TimeSpec::new(original.st_mtime, original.st_mtime_nsec),
+    )
 }

@@ -36,7 +36,7 @@ mod zip;
 #[cfg(test)]
 mod tests;
 
-pub use directory::copy_directory;
+pub use directory::{copy_archive, copy_directory};
 pub use fetch::{Fetched, Sources, fetch};
 pub use fetch_error::{FetchError, GitHubRefusal, S3Refusal};
 pub use format::Format;

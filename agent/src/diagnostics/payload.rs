@@ -14,6 +14,10 @@ pub enum SuccessMessage {
     Plain,
     /// There was nothing to run.
     Noop,
+    /// DownloadBundle of a RESTART deployment took the revision from the disk.
+    ArchiveReused,
+    /// DownloadBundle of a RESTART deployment had to download all the same.
+    Downloaded,
 }
 
 impl SuccessMessage {
@@ -21,6 +25,8 @@ impl SuccessMessage {
         match self {
             Self::Plain => "Succeeded: ",
             Self::Noop => "Succeeded: CompletedNoopCommand",
+            Self::ArchiveReused => "Succeeded: BundleSource=archive-reuse",
+            Self::Downloaded => "Succeeded: BundleSource=downloaded",
         }
     }
 }
@@ -55,6 +61,15 @@ impl Diagnostics {
             "the command {name} is not supported by this agent; custom lifecycle events run in \
              local deployments only (agent run-bundle --events)"
         ))
+    }
+
+    /// Code 5: the service asks the agent to replace itself.
+    #[must_use]
+    pub fn update_refused() -> Self {
+        Self::other(
+            "this agent does not update itself; it is updated by the host's package manager \
+             (apt or dnf), where its packages can be verified and pinned",
+        )
     }
 
     /// Code 7: the end of the script that was running can never be known.
@@ -160,6 +175,14 @@ mod tests {
         assert_eq!(
             text(SuccessMessage::Noop),
             "Succeeded: CompletedNoopCommand"
+        );
+        assert_eq!(
+            text(SuccessMessage::ArchiveReused),
+            "Succeeded: BundleSource=archive-reuse"
+        );
+        assert_eq!(
+            text(SuccessMessage::Downloaded),
+            "Succeeded: BundleSource=downloaded"
         );
     }
 

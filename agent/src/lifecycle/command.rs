@@ -62,6 +62,8 @@ pub enum Resolution {
     /// A command that means nothing to the daemon, custom events among them: acknowledged as a
     /// noop, failed when the service wants it run all the same.
     Unsupported,
+    /// A command that this agent refuses on purpose: acknowledged as something to do, then failed.
+    Refused,
 }
 
 /// What the service answered to the acknowledgement.
@@ -265,13 +267,15 @@ fn acknowledged(
     match (reply, resolution) {
         // The service has closed the command; only a noop that it holds for failed is set right.
         (Acknowledgement::AlreadySucceeded, _)
-        | (Acknowledgement::AlreadyFailed, Resolution::Scripts(_) | Resolution::AgentsOwn) => {
-            (State::Done, Action::Forget)
-        }
+        | (
+            Acknowledgement::AlreadyFailed,
+            Resolution::Scripts(_) | Resolution::AgentsOwn | Resolution::Refused,
+        ) => (State::Done, Action::Forget),
         (Acknowledgement::AlreadyFailed, Resolution::Noop | Resolution::Unsupported)
         | (Acknowledgement::Run, Resolution::Noop) => {
             finish(Diagnostics::succeeded(SuccessMessage::Noop))
         }
+        (Acknowledgement::Run, Resolution::Refused) => finish(Diagnostics::update_refused()),
         (Acknowledgement::Run, Resolution::Unsupported) => {
             finish(Diagnostics::unsupported_command(command.name()))
         }
@@ -443,6 +447,21 @@ mod tests {
         };
         assert_eq!(verdict.code(), Code::Other);
         assert!(verdict.message().contains("Mine"));
+    }
+
+    #[test]
+    fn a_refused_command_is_acknowledged_as_something_to_do_and_fails() {
+        let command = Command::Hooks(LifecycleEvent::Custom("UpdateDeploymentAgent".into()));
+        let actions = actions(
+            &command,
+            [
+                Input::Begin,
+                Input::Resolved(Ok(Resolution::Refused)),
+                Input::Acknowledged(Acknowledgement::Run),
+            ],
+        );
+        assert_eq!(actions[1], Action::Acknowledge { noop: false });
+        assert_eq!(actions[2], Action::Report(Diagnostics::update_refused()));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 
-use crate::bundle::{UnpackError, copy_directory};
+use crate::bundle::{UnpackError, copy_archive, copy_directory};
 use crate::error::chain;
 
 fn set_mode(path: &Path, mode: u32) {
@@ -141,4 +141,50 @@ fn a_source_given_through_a_link_is_followed() {
     symlink(source.path(), &link).unwrap();
     copy(&link, into.path()).unwrap();
     assert!(into.path().join("deployment-archive/f").exists());
+}
+
+#[test]
+fn an_archive_is_copied_with_modes_owners_and_times() {
+    let (source, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let from = source.path();
+    fs_err::create_dir(from.join("directory")).unwrap();
+    fs_err::write(from.join("directory/file"), "content").unwrap();
+    symlink("file", from.join("directory/link")).unwrap();
+    set_mode(&from.join("directory/file"), 0o646);
+    set_mode(&from.join("directory"), 0o577);
+    let root = nix::unistd::geteuid().is_root();
+    let long_ago = nix::sys::time::TimeSpec::new(1_000_000_000, 5);
+    for name in ["directory/file", "directory/link", "directory"] {
+        let path = from.join(name);
+        if root {
+            fs_err::os::unix::fs::lchown(&path, Some(1234), Some(4321)).unwrap();
+        }
+        let flag = nix::sys::stat::UtimensatFlags::NoFollowSymlink;
+        let here = nix::fcntl::AT_FDCWD;
+        nix::sys::stat::utimensat(here, &path, &long_ago, &long_ago, flag).unwrap();
+    }
+    let archive = into.path().join("deployment-archive");
+    copy_archive(
+        from,
+        &into.path().join("deployment-archive.partial"),
+        &archive,
+    )
+    .unwrap();
+    for name in ["directory/file", "directory/link", "directory"] {
+        let of = |path: &Path| {
+            let data = fs_err::symlink_metadata(path).unwrap();
+            (
+                data.mode(),
+                data.uid(),
+                data.gid(),
+                data.mtime(),
+                data.mtime_nsec(),
+            )
+        };
+        assert_eq!(of(&archive.join(name)), of(&from.join(name)), "{name}");
+    }
+    assert_eq!(
+        fs_err::read_to_string(archive.join("directory/file")).unwrap(),
+        "content"
+    );
 }
