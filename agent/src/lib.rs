@@ -4,12 +4,14 @@
 
 pub mod appspec;
 pub mod config;
+pub mod control_plane;
 pub mod deployment;
 pub mod deployment_root;
 pub mod diagnostics;
 pub mod error;
 pub mod files;
 pub mod hooks;
+pub mod http;
 pub mod identity;
 pub mod lifecycle;
 pub mod logging;
