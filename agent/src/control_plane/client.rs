@@ -237,7 +237,12 @@ impl Client {
         if let Some(error) = redirection(operation, status, &headers) {
             return Err(error);
         }
-        let body = body::read(response, operation, &self.route, self.read_timeout).await?;
+        let body = body::read(response, operation, &self.route, self.read_timeout).await;
+        let body = match status.is_success() {
+            true => body?,
+            // The status says enough, whatever becomes of the rest.
+            false => body.unwrap_or_default(),
+        };
         if let Some(exchange) = exchange {
             exchange.body(&body, secrets);
         }

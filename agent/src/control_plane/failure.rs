@@ -89,16 +89,17 @@ impl Diagnosis {
             if text == "tunnel error: unsuccessful" {
                 return Self::Failure(ConnectFailure::Tunnel);
             }
-            if let Some(io) = error.downcast_ref::<io::Error>() {
-                if let Some(tls) = io.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
-                    return Self::Failure(of_tls(tls));
-                }
-                failure = of_io(io.kind()).unwrap_or(failure);
-            }
             if let Some(tls) = error.downcast_ref::<rustls::Error>() {
                 return Self::Failure(of_tls(tls));
             }
-            cause = error.source();
+            let io = error.downcast_ref::<io::Error>();
+            failure = io.and_then(|io| of_io(io.kind())).unwrap_or(failure);
+            // An I/O error that wraps another error is not that error's successor in the chain,
+            // but takes its place.
+            cause = match io.and_then(io::Error::get_ref) {
+                Some(wrapped) => Some(wrapped),
+                None => error.source(),
+            };
         }
         if failure == ConnectFailure::Other && error.is_timeout() {
             failure = ConnectFailure::TimedOut;
@@ -123,7 +124,11 @@ fn of_tls(error: &rustls::Error) -> ConnectFailure {
         return ConnectFailure::Tls;
     };
     match error {
-        CertificateError::UnknownIssuer => ConnectFailure::UnknownAuthority,
+        // A bad signature: an authority of the same name with another key, as when a private one
+        // was made anew.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            ConnectFailure::UnknownAuthority
+        }
         CertificateError::Expired
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet

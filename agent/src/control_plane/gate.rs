@@ -246,6 +246,13 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn workers_can_be_tasks_of_their_own() {
+        let gate = Gate::new();
+        let task = tokio::spawn(async move { gate.run(async { Ok(7) }).await });
+        assert_eq!(task.await.unwrap().unwrap(), 7);
+    }
+
+    #[tokio::test]
     async fn waiting_at_the_gate_can_be_given_up() {
         let gate = Gate::new();
         let other = gate.clone();
