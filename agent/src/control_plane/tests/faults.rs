@@ -10,9 +10,14 @@ use crate::control_plane::{
 
 /// The error of a completion that is answered so, and what follows from it.
 async fn completion(reply: Reply) -> (Error, Disposition) {
+    // Short only where it is waited for.
+    let read_timeout = match reply {
+        Reply::Stall(_) | Reply::Drip(_) => Duration::from_secs(1),
+        _ => Duration::from_secs(20),
+    };
     let fake = Fake::replying(reply).await;
     let settings = Settings {
-        read_timeout: Duration::from_millis(300),
+        read_timeout,
         ..settings(&fake.url())
     };
     let client = client_with(settings);
@@ -51,6 +56,18 @@ fn head(rest: &str) -> Vec<u8> {
 #[case::client_exception(Reply::json(400, &error_body("ClientException", "unknown command")), "HTTP 400 ClientException (unknown command)", "", false)]
 #[case::echoed_token(Reply::json(403, &error_body("InvalidSignatureException", &format!("no {TOKEN} {SECRET_KEY}"))), "no (hidden) (hidden)", "credentials", true)]
 #[case::clock(Reply::new(403, &[("date", "Sun, 06 Nov 1994 08:49:37 GMT"), ("content-type", "application/x-amz-json-1.1")], &error_body("InvalidSignatureException", "Signature expired")), "s ahead of the service's: set it", "credentials", true)]
+#[case::enormous_429(
+    Reply::Flood(b"HTTP/1.1 429 x\r\n\r\n".to_vec(), 64 << 20),
+    "answered with HTTP 429",
+    "throttling",
+    true
+)]
+#[case::damaged_500(
+    Reply::Part(b"HTTP/1.1 500 x\r\ncontent-length: 10\r\n\r\nx".to_vec()),
+    "answered with HTTP 500",
+    "transient doubt",
+    true
+)]
 #[case::dropped(
     Reply::Close,
     "broke during PutHostCommandComplete",
@@ -66,7 +83,7 @@ fn head(rest: &str) -> Vec<u8> {
 )]
 #[case::silent(
     Reply::Stall(Vec::new()),
-    "no answer to PutHostCommandComplete",
+    "within 1 s (http_read_timeout)",
     "transient doubt",
     true
 )]
