@@ -10,7 +10,7 @@ pub struct ProxyUri(Url);
 
 impl ProxyUri {
     /// Checks `text`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         let web = matches!(url.scheme(), "http" | "https") && url.has_host();
         let bare =
