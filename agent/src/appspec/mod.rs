@@ -21,6 +21,6 @@ pub use model::{
 pub use parse::{MAX_BYTES, Parsed, parse};
 pub use problem::{Problem, Problems, Severity, Span};
 #[cfg(test)]
-mod round_trip_tests;
-#[cfg(test)]
 mod contract_tests;
+#[cfg(test)]
+mod round_trip_tests;

@@ -66,11 +66,18 @@ fn written() -> impl Strategy<Value = Written> {
         destination: format!("/{destination}"),
     });
     let script = (name(), option::of(1..=100_000_u32), option::of(account())).prop_map(
-        |(location, timeout, runas)| WrittenScript { location, timeout, runas },
+        |(location, timeout, runas)| WrittenScript {
+            location,
+            timeout,
+            runas,
+        },
     );
-    let permission = (name(), 0..=0o7777_u32, account()).prop_map(|(object, mode, owner)| {
-        WrittenPermission { object: format!("/{object}"), mode: format!("{mode:o}"), owner }
-    });
+    let permission =
+        (name(), 0..=0o7777_u32, account()).prop_map(|(object, mode, owner)| WrittenPermission {
+            object: format!("/{object}"),
+            mode: format!("{mode:o}"),
+            owner,
+        });
     (
         vec(file, 0..4),
         btree_map("[A-Z][a-zA-Z]{1,10}", vec(script, 1..4), 0..4),

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_s3::config::SharedHttpClient;
+
+use super::fetch_error::FetchError;
+use super::http;
 
 /// Everything that fetching needs to know about the host (contract: host).
 #[derive(Debug, Clone)]
@@ -49,6 +53,16 @@ impl Default for SourceSettings {
             user_agent: concat!("codedeploy-host-agent/", env!("CARGO_PKG_VERSION")).to_owned(),
             timing: Timing::default(),
         }
+    }
+}
+
+impl SourceSettings {
+    /// An HTTPS client for the AWS SDK, with this proxy and these trusted certificates.
+    ///
+    /// # Errors
+    /// When a file of certificates cannot be used, or the library refuses the settings.
+    pub fn https_client(&self) -> Result<SharedHttpClient, FetchError> {
+        http::sdk_client(&self.proxy, http::Scheme::Https, &http::trusted(&self.trust)?)
     }
 }
 

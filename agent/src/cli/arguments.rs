@@ -19,9 +19,19 @@ pub struct Arguments {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the agent in the foreground: poll the CodeDeploy service and carry out its commands.
+    Run(RunArguments),
     /// Deploy a bundle on this machine, without the CodeDeploy service.
     #[command(version, disable_version_flag = true)]
     RunBundle(RunBundleArguments),
+}
+
+/// Options of `agent run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The configuration file
+    #[arg(long, alias = "config_file", value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
 /// How a run is shown.
@@ -133,8 +143,10 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> RunBundleArguments {
         let all = ["agent", "run-bundle"].iter().chain(arguments);
-        let Command::RunBundle(arguments) = Arguments::try_parse_from(all).unwrap().command;
-        arguments
+        match Arguments::try_parse_from(all).unwrap().command {
+            Command::RunBundle(arguments) => arguments,
+            other @ Command::Run(_) => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod exit;
+mod run;
 mod run_bundle;
 mod state_directory;
 
@@ -9,7 +10,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-pub use arguments::{Arguments, Command, RunBundleArguments};
+pub use arguments::{Arguments, Command, RunArguments, RunBundleArguments};
 use clap::Parser as _;
 pub use exit::Exit;
 
@@ -33,6 +34,7 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     match arguments.command {
+        Command::Run(arguments) => run::main(&arguments).into(),
         Command::RunBundle(arguments) => run_bundle::main(&arguments).into(),
     }
 }

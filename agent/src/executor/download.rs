@@ -47,18 +47,24 @@ impl Executor<'_> {
         &mut self,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<SuccessMessage, Diagnostics> {
-        self.try_download(progress)
-            .await
-            .map_err(|error| Diagnostics::other(&chain(&error)))?;
-        Ok(SuccessMessage::Plain)
+        self.try_download(progress).await.map_err(|error| Diagnostics::other(&chain(&error)))
     }
 
     async fn try_download(
         &mut self,
         progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<(), DownloadError> {
+    ) -> Result<SuccessMessage, DownloadError> {
         self.retain(progress)?;
-        let unpacked = self.fetch_and_unpack().await?;
+        let reused = self.reuse(progress).await;
+        let message = match (&self.spec.reuse_archive_from, &reused) {
+            (None, _) => SuccessMessage::Plain,
+            (Some(_), Some(_)) => SuccessMessage::ArchiveReused,
+            (Some(_), None) => SuccessMessage::Downloaded,
+        };
+        let unpacked = match reused {
+            Some(copied) => copied,
+            None => self.fetch_and_unpack().await?,
+        };
         for warning in unpacked.warnings {
             progress(Progress::Warning(warning));
         }
@@ -77,7 +83,37 @@ impl Executor<'_> {
             self.directory.path(),
             self.host.state_file_mode,
         )
-        .map_err(DownloadError::MostRecent)
+                    .map_err(DownloadError::MostRecent)?;
+        Ok(message)
+    }
+
+    /// A RESTART deployment takes the unpacked revision of another deployment of its group from
+    /// the disk. When it is not there, cannot be copied, or that is turned off: none, and the
+    /// revision is downloaded.
+    async fn reuse(&self, progress: &mut (dyn FnMut(Progress) + Send)) -> Option<Unpacked> {
+        let from = self.spec.reuse_archive_from.as_ref()?;
+        if !self.host.reuse_archives {
+            return None;
+        }
+        let earlier = self.host.root.deployment(&self.spec.deployment_group_id, from).archive();
+        if !earlier.is_dir() {
+            progress(Progress::Note(format!(
+                "the revision of {from} is no longer on this host, so it is downloaded"
+            )));
+            return None;
+        }
+        let (partial, archive) = (self.directory.partial_archive(), self.directory.archive());
+        match spawn_blocking(move || bundle::copy_archive(&earlier, &partial, &archive)).await {
+            Ok(Ok(copied)) => Some(copied),
+            Ok(Err(error)) => {
+                progress(Progress::Warning(format!(
+                    "the revision of {from} cannot be used again, so it is downloaded: {}",
+                    chain(&error)
+                )));
+                None
+            }
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        }
     }
 
     fn retain(&self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<(), DownloadError> {
@@ -85,6 +121,10 @@ impl Executor<'_> {
         let successful =
             read_pointer(&records.last_successful()).map_err(DownloadError::LastSuccessful)?;
         let mut keep: Vec<&Path> = vec![self.directory.path()];
+        let reused = self.spec.reuse_archive_from.as_ref().map(|id| {
+            self.host.root.deployment(&self.spec.deployment_group_id, id)
+        });
+        keep.extend(reused.iter().map(crate::deployment_root::DeploymentDirectory::path));
         keep.extend(
             successful
                 .iter()

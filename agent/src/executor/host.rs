@@ -31,6 +31,8 @@ pub struct Host {
     pub inherited_environment: Vec<(OsString, OsString)>,
     /// The program that runs one script.
     pub runner: Program,
+    /// `enable_archive_reuse`: RESTART deployments take revisions from the disk.
+    pub reuse_archives: bool,
     /// Where bundles come from.
     pub sources: Sources,
     /// What an archive may hold.
@@ -80,6 +82,7 @@ impl Host {
             },
             inherited_environment: base.variables,
             runner,
+            reuse_archives: config.enable_archive_reuse,
             sources,
             unpack: UnpackOptions {
                 reject_links: config.reject_symlinks_in_bundle,
@@ -100,4 +103,20 @@ impl Host {
             root,
         }
     }
+}
+
+/// The program that runs scripts: the one beside this program; alone (`cargo run -p agent`), this
+/// one under the other's name. Found once, so that an upgrade on disk changes nothing for an agent
+/// that runs.
+///
+/// # Errors
+/// When the path of this program cannot be found out.
+pub fn runner_program() -> std::io::Result<Program> {
+    let own = std::env::current_exe()?;
+    let beside = own.with_file_name(hooks_runner::PROGRAM_NAME);
+    Ok(if beside.is_file() {
+        Program::new(beside)
+    } else {
+        Program::reexec(own)
+    })
 }

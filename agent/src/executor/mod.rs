@@ -14,9 +14,9 @@ mod scripts;
 mod sources;
 
 pub use appspec_file::{AppSpecFileError, read_appspec};
-pub use host::Host;
+pub use host::{Host, runner_program};
 pub use progress::{Progress, Stream};
-pub use sources::sources;
+pub use sources::source_settings;
 use tokio::sync::watch;
 
 use crate::deployment::DeploymentSpec;

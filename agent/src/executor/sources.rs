@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use fs_err as fs;
 
-use crate::bundle::{Credentials, InvalidProxy, ProxySettings, SourceSettings, Sources};
+use crate::bundle::{Credentials, InvalidProxy, ProxySettings, SourceSettings};
 use crate::config::Config;
 use crate::identity::OnPremises;
 
@@ -15,17 +15,17 @@ const TRUST_FILES: [&str; 3] = ["AWS_CA_BUNDLE", "AWS_SSL_CA_BUNDLE", "SSL_CERT_
 /// A directory of such files, with names that end in `.pem`.
 const TRUST_DIRECTORY: &str = "AWS_SSL_CA_DIRECTORY";
 
-/// The sources of bundles on this host. The region comes from the on-premises file, then from the
+/// How bundles are reached from this host. The region comes from the on-premises file, then from the
 /// environment, then from where the SDK finds one.
 ///
 /// # Errors
 /// When a proxy of the configuration or the environment cannot be used.
-pub fn sources(
+pub fn source_settings(
     config: &Config,
     on_premises: Option<&OnPremises>,
     credentials: Credentials,
     variable: impl Fn(&str) -> Option<OsString>,
-) -> Result<Sources, InvalidProxy> {
+) -> Result<SourceSettings, InvalidProxy> {
     let text = |name: &str| {
         variable(name)
             .and_then(|value| value.into_string().ok())
@@ -42,7 +42,7 @@ pub fn sources(
     };
     proxy.s3 = config.proxy_for.s3;
     proxy.github = config.proxy_for.github;
-    Ok(Sources::new(SourceSettings {
+    Ok(SourceSettings {
         region: on_premises
             .map(|host| host.region.as_str().to_owned())
             .or_else(|| text("AWS_REGION"))
@@ -57,7 +57,7 @@ pub fn sources(
         trust: trust_files(&variable),
         credentials,
         ..SourceSettings::default()
-    }))
+    })
 }
 
 fn trust_files(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {

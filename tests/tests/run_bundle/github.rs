@@ -26,7 +26,11 @@ async fn answer(
         .get("authorization")
         .map(|value| value.to_str().unwrap().to_owned())
         .unwrap_or_default();
-    repository.asked.lock().unwrap().push((path.clone(), authorization));
+    repository
+        .asked
+        .lock()
+        .unwrap()
+        .push((path.clone(), authorization));
     if path.starts_with("repos/owner/repo/") {
         repository.archive.to_vec().into_response()
     } else {
@@ -42,28 +46,39 @@ impl Repository {
         let appspec = "version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n  - location: s.sh\n";
         for (name, content) in [
             ("owner-repo-abc123/appspec.yml", appspec),
-            ("owner-repo-abc123/s.sh", "#!/bin/sh\necho commit $BUNDLE_COMMIT\n"),
+            (
+                "owner-repo-abc123/s.sh",
+                "#!/bin/sh\necho commit $BUNDLE_COMMIT\n",
+            ),
         ] {
             writer.start_file(name, options).unwrap();
             writer.write_all(content.as_bytes()).unwrap();
         }
         let archive = writer.finish().unwrap().into_inner();
-        let repository = Self { archive: Arc::new(archive), asked: Arc::default() };
+        let repository = Self {
+            archive: Arc::new(archive),
+            asked: Arc::default(),
+        };
         let (sender, address) = std::sync::mpsc::channel();
-        let app = Router::new().route("/{*path}", get(answer)).with_state(repository.clone());
+        let app = Router::new()
+            .route("/{*path}", get(answer))
+            .with_state(repository.clone());
         // The thread ends with the test's process.
         std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
-                let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+                let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+                    .await
+                    .unwrap();
                 sender.send(listener.local_addr().unwrap()).unwrap();
                 axum::serve(listener, app).await.unwrap();
             });
         });
         let address = address.recv().unwrap();
-        let host =
-            TestHost::with_configuration(&format!("github_api_endpoint: http://{address}"));
+        let host = TestHost::with_configuration(&format!("github_api_endpoint: http://{address}"));
         (repository, host)
     }
 
@@ -77,8 +92,15 @@ fn the_repositorys_address_means_head_as_a_zip() {
     let (repository, host) = Repository::start();
     let outcome = host.deploy_from("https://github.com/owner/repo").run();
     outcome.assert_success();
-    assert!(outcome.script_log().contains(&"[stdout]commit HEAD".to_owned()));
-    assert_eq!(repository.asked(), [("repos/owner/repo/zipball/HEAD".into(), String::new())]);
+    assert!(
+        outcome
+            .script_log()
+            .contains(&"[stdout]commit HEAD".to_owned())
+    );
+    assert_eq!(
+        repository.asked(),
+        [("repos/owner/repo/zipball/HEAD".into(), String::new())]
+    );
 }
 
 #[test]
@@ -91,7 +113,10 @@ fn a_token_is_sent_to_github_and_never_shown() {
     outcome.assert_success();
     assert_eq!(
         repository.asked(),
-        [("repos/owner/repo/zipball/feature/x".into(), "token ghp_not-to-be-seen".into())]
+        [(
+            "repos/owner/repo/zipball/feature/x".into(),
+            "token ghp_not-to-be-seen".into()
+        )]
     );
     let log = fs_err::read_to_string(host.path("log/codedeploy-local.log")).unwrap();
     assert!(!format!("{outcome:?}{log}").contains("ghp_"));
@@ -102,6 +127,9 @@ fn a_repository_that_is_not_there_fails_at_once() {
     let (repository, host) = Repository::start();
     let outcome = host.deploy_from("https://github.com/owner/other").run();
     let message = &outcome.assert_failure("DownloadBundle", 5).message;
-    assert!(message.contains("owner/other") && message.contains("404"), "{message}");
+    assert!(
+        message.contains("owner/other") && message.contains("404"),
+        "{message}"
+    );
     assert_eq!(repository.asked().len(), 1);
 }

@@ -4,23 +4,22 @@ use std::io::Read as _;
 use std::path::Path;
 
 use fs_err as fs;
-use hooks_runner::Program;
 
 use super::location::{LocationError, revision};
-use crate::bundle::{Credentials, InvalidProxy};
+use crate::bundle::{Credentials, InvalidProxy, Sources};
 use crate::cli::arguments::RunBundleArguments;
 use crate::cli::state_directory::state_directory;
-use crate::config::{Config, ConfigError, Loaded, Purpose, default_path};
+use crate::config::{Config, ConfigError, Loaded, LogFormat, Purpose, default_path};
 use crate::deployment::{
     DeploymentCreator, DeploymentGroupId, DeploymentId, DeploymentSpec, DeploymentType,
     GitHubToken, InvalidId,
 };
 use crate::error::chain;
-use crate::executor::{Host, sources};
+use crate::executor::{Host, runner_program, source_settings};
 use crate::hooks::{HookBase, profile_environment};
 use crate::identity::{OnPremises, OnPremisesError};
 use crate::lifecycle::{DEFAULT_LOCAL_ORDER, EventOrderError, LifecycleEvent, local_order};
-use crate::logging;
+use crate::logging::Log;
 
 /// Names the log of local deployments.
 const LOG_NAME: &str = "codedeploy-local";
@@ -84,18 +83,18 @@ pub(super) async fn prepare(arguments: &RunBundleArguments) -> Result<Prepared, 
         }
     }
     // Other than the daemon, a person uses the credentials of their own environment.
-    let sources = sources(
-        &config,
-        on_premises.as_ref(),
-        Credentials::OrdinaryChain,
-        |name| std::env::var_os(name),
-    )
-    .map_err(SettingsError::Proxy)?;
+    let settings =
+        source_settings(&config, on_premises.as_ref(), Credentials::OrdinaryChain, |name| {
+            std::env::var_os(name)
+        })
+        .map_err(SettingsError::Proxy)?;
+    let sources = Sources::new(settings);
+    let runner = runner_program().map_err(SettingsError::Program)?;
     let host = Host::new(
         &config,
         on_premises.as_ref(),
         environment,
-        runner()?,
+        runner,
         sources,
     );
     for warning in &warnings {
@@ -174,21 +173,13 @@ fn configuration(arguments: &RunBundleArguments) -> Result<Loaded, SettingsError
 }
 
 fn start_log(config: &Config) -> std::io::Result<()> {
-    let mode = if config.restrict_log_dir_permissions {
-        0o640
-    } else {
-        0o644
-    };
-    logging::to_file(&config.log_dir, LOG_NAME, config.verbose, mode)
-}
-
-/// The program beside this one; alone (`cargo run -p agent`), this one under the other's name.
-fn runner() -> Result<Program, SettingsError> {
-    let own = std::env::current_exe().map_err(SettingsError::Program)?;
-    let beside = own.with_file_name(hooks_runner::PROGRAM_NAME);
-    Ok(if beside.is_file() {
-        Program::new(beside)
-    } else {
-        Program::reexec(own)
-    })
+    Log {
+        directory: &config.log_dir,
+        program: LOG_NAME,
+        verbose: config.verbose,
+        mode: if config.restrict_log_dir_permissions { 0o640 } else { 0o644 },
+        json: config.log_format == LogFormat::Json,
+        standard_error: false,
+    }
+    .start()
 }

@@ -1,0 +1,72 @@
+//! `agent run`: the daemon in the foreground.
+
+use super::Exit;
+use super::arguments::RunArguments;
+use crate::config::{Config, LogFormat, Purpose, default_path};
+use crate::daemon::{self, PidFile};
+use crate::error::chain;
+use crate::logging;
+
+/// Runs the subcommand.
+pub(super) fn main(arguments: &RunArguments) -> Exit {
+    let path = arguments.config.clone().unwrap_or_else(default_path);
+    let loaded = match Config::load(&path, Purpose::Service) {
+        Ok(loaded) => loaded,
+        Err(error) => return complain(&chain(&error), Exit::Configuration),
+    };
+    let config = loaded.config;
+    let program = config.program_name.as_str();
+    let _pid_file = match PidFile::take(&config.pid_dir, program) {
+        Ok(pid_file) => pid_file,
+        Err(error) => return complain(&chain(&error), Exit::Failed),
+    };
+    let log = logging::Log {
+        directory: &config.log_dir,
+        program,
+        verbose: config.verbose,
+        mode: if config.restrict_log_dir_permissions { 0o640 } else { 0o644 },
+        json: config.log_format == LogFormat::Json,
+        standard_error: true,
+    };
+    if let Err(error) = log.start() {
+        return complain(
+            &format!("cannot open the log: {error}; correct log_dir or its permissions"),
+            Exit::Failed,
+        );
+    }
+    if config.disable_core_dumps
+        && let Err(error) = nix::sys::prctl::set_dumpable(false)
+    {
+        tracing::warn!("core dumps cannot be turned off: {error}");
+    }
+    tracing::info!(
+        configuration = %path.display(),
+        "agent {} started as process {}",
+        env!("CARGO_PKG_VERSION"),
+        std::process::id()
+    );
+    for warning in &loaded.warnings {
+        tracing::warn!(configuration = %path.display(), "{warning}");
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&format!("cannot start: {error}"), Exit::Failed),
+    };
+    let ended = runtime.block_on(daemon::run(&config, |name| std::env::var_os(name)));
+    // Blocking work that was given up must not hold the process.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => Exit::Success,
+        Err(error) => {
+            let exit =
+                if error.is_configuration() { Exit::Configuration } else { Exit::Failed };
+            tracing::error!("{}", chain(&error));
+            exit
+        }
+    }
+}
+
+fn complain(message: &str, exit: Exit) -> Exit {
+    eprintln!("error: {message}");
+    exit
+}

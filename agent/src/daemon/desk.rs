@@ -1,0 +1,173 @@
+//! Who is at work on what: the limit of commands at once, duplicates, one at a time per
+//! deployment.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+
+use crate::deployment::DeploymentId;
+
+/// How many commands are at work at once (contract: protocol, "The flow of one command").
+const AT_ONCE: usize = 16;
+
+/// How many commands that are over are remembered, in case they are handed out once more.
+const REMEMBERED: usize = 1000;
+
+/// The desk. Clones are the same desk.
+#[derive(Debug, Clone)]
+pub(super) struct Desk {
+    places: Arc<Semaphore>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Identifiers of commands that are at work, or whose result waits to be accepted.
+    current: HashSet<String>,
+    /// The last ones that are over, oldest first.
+    over: VecDeque<String>,
+    /// A turn for each deployment that is at work.
+    deployments: HashMap<DeploymentId, Weak<AsyncMutex<()>>>,
+}
+
+/// A place at the desk: the right to work on one command. Dropped, the command is over.
+#[derive(Debug)]
+pub(super) struct Place {
+    desk: Desk,
+    command: String,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// The right to be polled for: there is a place for what may come.
+#[derive(Debug)]
+pub(super) struct Vacancy {
+    permit: OwnedSemaphorePermit,
+}
+
+impl Desk {
+    pub(super) fn new() -> Self {
+        Self { places: Arc::new(Semaphore::new(AT_ONCE)), state: Arc::default() }
+    }
+
+    /// Waits until there is a place.
+    pub(super) async fn vacancy(&self) -> Option<Vacancy> {
+        // Closed only with the desk itself, which is never.
+        let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
+        Some(Vacancy { permit })
+    }
+
+    /// Takes a place for `command`, unless it is at work or has been: then none.
+    pub(super) fn take(&self, vacancy: Vacancy, command: &str) -> Option<Place> {
+        let mut state = self.state();
+        if state.over.iter().any(|over| over == command) || !state.current.insert(command.to_owned())
+        {
+            return None;
+        }
+        let command = command.to_owned();
+        Some(Place { desk: self.clone(), command, _permit: vacancy.permit })
+    }
+
+    /// Waits for the turn of a command of `deployment`; it lasts until the guard is dropped.
+    pub(super) async fn turn(&self, deployment: &DeploymentId) -> OwnedMutexGuard<()> {
+        let turn = {
+            let mut state = self.state();
+            state.deployments.retain(|_, turn| turn.strong_count() > 0);
+            let known = state.deployments.get(deployment).and_then(Weak::upgrade);
+            known.unwrap_or_else(|| {
+                let turn = Arc::default();
+                state.deployments.insert(deployment.clone(), Arc::downgrade(&turn));
+                turn
+            })
+        };
+        turn.lock_owned().await
+    }
+
+    /// Waits until nobody is at work.
+    pub(super) async fn quiet(&self) {
+        let all = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
+        // As above: never closed.
+        let _ = self.places.acquire_many(all).await;
+    }
+
+    /// How many commands are at work.
+    pub(super) fn at_work(&self) -> usize {
+        AT_ONCE - self.places.available_permits()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.desk.state();
+        state.current.remove(&self.command);
+        state.over.push_back(std::mem::take(&mut self.command));
+        if state.over.len() > REMEMBERED {
+            state.over.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn block_on<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+    }
+
+    /// Whether `work` is still pending when everything else has been done.
+    async fn waits<T>(work: impl Future<Output = T>) -> bool {
+        tokio::time::timeout(Duration::from_millis(20), work).await.is_err()
+    }
+
+    #[test]
+    fn a_command_is_taken_once_also_after_it_is_over() {
+        block_on(async {
+            let desk = Desk::new();
+            let first = desk.take(desk.vacancy().await.unwrap(), "a").unwrap();
+            assert!(desk.take(desk.vacancy().await.unwrap(), "a").is_none());
+            drop(first);
+            assert!(desk.take(desk.vacancy().await.unwrap(), "a").is_none());
+            assert!(desk.take(desk.vacancy().await.unwrap(), "b").is_some());
+        });
+    }
+
+    #[test]
+    fn there_are_sixteen_places() {
+        block_on(async {
+            let desk = Desk::new();
+            let mut places = Vec::new();
+            for number in 0..16 {
+                let vacancy = desk.vacancy().await.unwrap();
+                places.push(desk.take(vacancy, &number.to_string()).unwrap());
+            }
+            assert!(waits(desk.vacancy()).await);
+            assert!(waits(desk.quiet()).await);
+            places.pop();
+            assert_eq!(desk.at_work(), 15);
+            drop(desk.vacancy().await.unwrap());
+            places.clear();
+            desk.quiet().await;
+        });
+    }
+
+    #[test]
+    fn one_deployments_commands_take_turns_and_others_do_not_wait() {
+        block_on(async {
+            let desk = Desk::new();
+            let (one, other) =
+                (DeploymentId::new("d-1").unwrap(), DeploymentId::new("d-2").unwrap());
+            let turn = desk.turn(&one).await;
+            assert!(waits(desk.turn(&one)).await);
+            drop(desk.turn(&other).await);
+            drop(turn);
+            drop(desk.turn(&one).await);
+        });
+    }
+}
