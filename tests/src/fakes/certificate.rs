@@ -38,9 +38,16 @@ impl Certified {
         let name = common_name(name);
         let issuer = authority.map_or_else(|| name.clone(), |authority| authority.name.clone());
         let public: PublicKeyX509Der<'_> = key.public_key().as_der().unwrap();
-        let valid = sequence(&[&tagged(0x17, b"200101000000Z"), &tagged(0x17, b"491231235959Z")]);
+        let valid = sequence(&[
+            &tagged(0x17, b"200101000000Z"),
+            &tagged(0x17, b"491231235959Z"),
+        ]);
         // BasicConstraints, critical; an empty one says that it is no authority.
-        let is_authority = if authority.is_none() { tagged(0x01, &[0xff]) } else { Vec::new() };
+        let is_authority = if authority.is_none() {
+            tagged(0x01, &[0xff])
+        } else {
+            Vec::new()
+        };
         let constraints = sequence(&[
             &oid(&[2, 5, 29, 19]),
             &tagged(0x01, &[0xff]),
@@ -59,7 +66,13 @@ impl Certified {
         let signing_key = authority.map_or(&key, |authority| &authority.key);
         let signature = bits(&sign(signing_key, &to_sign));
         let certificate = sequence(&[&to_sign, &algorithm(RSA_SHA256), &signature]);
-        Self { key, certificate, name, issuer, serial }
+        Self {
+            key,
+            certificate,
+            name,
+            issuer,
+            serial,
+        }
     }
 
     /// An RSA signature with SHA-256 over `message`.
@@ -71,7 +84,8 @@ impl Certified {
 fn sign(key: &RsaKeyPair, message: &[u8]) -> Vec<u8> {
     let mut signature = vec![0; key.public_modulus_len()];
     let random = aws_lc_rs::rand::SystemRandom::new();
-    key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).unwrap();
+    key.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+        .unwrap();
     signature
 }
 

@@ -7,8 +7,11 @@ pub(super) fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
     if let Ok(short @ 0..0x80) = u8::try_from(length) {
         der.push(short);
     } else {
-        let bytes: Vec<u8> =
-            length.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
+        let bytes: Vec<u8> = length
+            .to_be_bytes()
+            .into_iter()
+            .skip_while(|byte| *byte == 0)
+            .collect();
         der.push(0x80 | u8::try_from(bytes.len()).unwrap());
         der.extend(bytes);
     }

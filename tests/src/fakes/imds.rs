@@ -101,7 +101,10 @@ impl FakeImds {
             valid: HashSet::new(),
             texts: HashMap::new(),
         };
-        let shared = Arc::new(Shared { state: Mutex::new(state), transcript: Transcript::default() });
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            transcript: Transcript::default(),
+        });
         let handler = Arc::clone(&shared);
         let server = Server::start(move |received| {
             let shared = Arc::clone(&handler);
@@ -142,7 +145,10 @@ impl FakeImds {
 
     /// Sets the text at `path`, which is below `/latest/`.
     pub fn set(&self, path: &str, text: &str) {
-        self.shared.lock().texts.insert(path.to_owned(), text.to_owned());
+        self.shared
+            .lock()
+            .texts
+            .insert(path.to_owned(), text.to_owned());
     }
 
     /// Removes what is at `path`.
@@ -158,7 +164,10 @@ impl FakeImds {
             "AccessKeyId": access_key, "SecretAccessKey": secret, "Token": token,
             "Expiration": "2099-01-01T00:00:00Z",
         });
-        self.set(&format!("meta-data/iam/security-credentials/{ROLE}"), &document.to_string());
+        self.set(
+            &format!("meta-data/iam/security-credentials/{ROLE}"),
+            &document.to_string(),
+        );
     }
 
     /// The instance has no role any more.
@@ -201,7 +210,8 @@ impl Shared {
             status: None,
         });
         let mode = self.lock().mode.clone();
-        let text = |status, text: &str| Reply::new(status, "text/plain", Script::whole(text.to_owned()));
+        let text =
+            |status, text: &str| Reply::new(status, "text/plain", Script::whole(text.to_owned()));
         let reply = match mode {
             Mode::Absent => Reply::HangUp,
             Mode::Silent => std::future::pending().await,
@@ -210,16 +220,19 @@ impl Shared {
                 self.serve(&received).await
             }
             Mode::Answering => self.serve(&received).await,
-            Mode::Garbage => {
-                Reply::new(200, "text/plain", Script::whole(&b"\xff<html>\0{]\r\nx: y"[..]))
-            }
+            Mode::Garbage => Reply::new(
+                200,
+                "text/plain",
+                Script::whole(&b"\xff<html>\0{]\r\nx: y"[..]),
+            ),
             Mode::Enormous => Reply::new(200, "text/plain", Script::enormous(1024)),
             Mode::Redirect(to) => text(302, "").with("location", &to),
             Mode::Status(status) => text(status, "not now"),
         };
         if let Reply::Answer(response) = &reply {
             let status = response.status().as_u16();
-            self.transcript.update(index, |request| request.status = Some(status));
+            self.transcript
+                .update(index, |request| request.status = Some(status));
         }
         reply
     }
@@ -236,7 +249,11 @@ impl Shared {
             // A token that has run out is refused even where none is needed.
             Tokens::Optional | Tokens::Refused(_) | Tokens::Swallowed => token.is_empty() || known,
         };
-        let path = received.uri.path().strip_prefix("/latest/").unwrap_or_default();
+        let path = received
+            .uri
+            .path()
+            .strip_prefix("/latest/")
+            .unwrap_or_default();
         let (status, text) = match state.texts.get(path) {
             _ if !served => (401, "Unauthorized"),
             _ if received.method != Method::GET => (405, "Method Not Allowed"),
@@ -256,7 +273,9 @@ impl Shared {
         }
         const TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
         let ttl = received.header(TTL).to_owned();
-        let valid = ttl.parse().is_ok_and(|seconds: u32| (1..=21_600).contains(&seconds));
+        let valid = ttl
+            .parse()
+            .is_ok_and(|seconds: u32| (1..=21_600).contains(&seconds));
         if received.uri.path() != "/latest/api/token" || !valid {
             return text(400, "Bad Request".to_owned());
         }

@@ -32,7 +32,10 @@ pub(super) struct Received {
 impl Received {
     /// A header as text; empty when absent.
     pub(super) fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 }
 
@@ -48,7 +51,9 @@ pub(super) enum Reply {
 impl Reply {
     /// An answer with a body.
     pub(super) fn new(status: u16, content_type: &str, body: Script) -> Self {
-        let response = Response::builder().status(status).header("content-type", content_type);
+        let response = Response::builder()
+            .status(status)
+            .header("content-type", content_type);
         Self::Answer(response.body(body).unwrap())
     }
 
@@ -77,23 +82,38 @@ pub(super) struct Script {
 impl Script {
     /// `body`, at once.
     pub(super) fn whole(body: impl Into<Bytes>) -> Self {
-        Self { chunk: body.into(), times: 1, pause: None, sleep: None, announced: None }
+        Self {
+            chunk: body.into(),
+            times: 1,
+            pause: None,
+            sleep: None,
+            announced: None,
+        }
     }
 
     /// 64 KiB of nothing, `times`.
     pub(super) fn enormous(times: u64) -> Self {
-        Self { times, ..Self::whole(vec![b' '; 64 * 1024]) }
+        Self {
+            times,
+            ..Self::whole(vec![b' '; 64 * 1024])
+        }
     }
 
     /// `body` after a pause.
     pub(super) fn late(body: impl Into<Bytes>, pause: Duration) -> Self {
-        Self { pause: Some(pause), ..Self::whole(body) }
+        Self {
+            pause: Some(pause),
+            ..Self::whole(body)
+        }
     }
 
     /// `body`, but its length is announced as one byte more, and then the connection ends.
     pub(super) fn truncated(body: impl Into<Bytes>) -> Self {
         let whole = Self::whole(body);
-        Self { announced: Some(whole.chunk.len() as u64 + 1), ..whole }
+        Self {
+            announced: Some(whole.chunk.len() as u64 + 1),
+            ..whole
+        }
     }
 }
 
@@ -106,11 +126,16 @@ impl Body for Script {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         if self.times == 0 {
-            let early = self.announced.take().map(|_| Err(std::io::Error::other("cut off")));
+            let early = self
+                .announced
+                .take()
+                .map(|_| Err(std::io::Error::other("cut off")));
             return Poll::Ready(early);
         }
         if let Some(pause) = self.pause {
-            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+            let sleep = self
+                .sleep
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
             if sleep.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
@@ -121,7 +146,10 @@ impl Body for Script {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.announced.unwrap_or(self.chunk.len() as u64 * self.times))
+        SizeHint::with_exact(
+            self.announced
+                .unwrap_or(self.chunk.len() as u64 * self.times),
+        )
     }
 
     fn is_end_stream(&self) -> bool {
@@ -149,8 +177,10 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<Infallible>();
         let thread = std::thread::spawn(move || {
-            let runtime =
-                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 tokio::select! {
                     () = accept(TcpListener::from_std(listener).unwrap(), handler) => {}
@@ -158,7 +188,11 @@ impl Server {
                 }
             });
         });
-        Self { address, stop: Some(stop), thread: Some(thread) }
+        Self {
+            address,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 
     /// The server's URL, without a slash at the end.
@@ -188,7 +222,9 @@ where
         tokio::spawn(async move {
             let service = service_fn(|request| answer(request, &handler));
             // A client that hangs up is no failure of the server's.
-            let _ = http1::Builder::new().serve_connection(TokioIo::new(socket), service).await;
+            let _ = http1::Builder::new()
+                .serve_connection(TokioIo::new(socket), service)
+                .await;
         });
     }
 }
@@ -204,7 +240,12 @@ where
     let (head, body) = request.into_parts();
     let body = to_bytes(axum::body::Body::new(body), REQUEST_LIMIT).await;
     let body = body.map_err(std::io::Error::other)?;
-    let received = Received { method: head.method, uri: head.uri, headers: head.headers, body };
+    let received = Received {
+        method: head.method,
+        uri: head.uri,
+        headers: head.headers,
+        body,
+    };
     match handler(received).await {
         Reply::Answer(response) => Ok(response),
         Reply::HangUp => Err(std::io::Error::other("hung up on purpose")),

@@ -26,13 +26,20 @@ impl Key {
     /// A key of a user, without a token.
     #[must_use]
     pub fn new(id: &str, secret: &str) -> Self {
-        Self { id: id.to_owned(), secret: secret.to_owned(), token: None }
+        Self {
+            id: id.to_owned(),
+            secret: secret.to_owned(),
+            token: None,
+        }
     }
 
     /// A key of a session.
     #[must_use]
     pub fn session(id: &str, secret: &str, token: &str) -> Self {
-        Self { token: Some(token.to_owned()), ..Self::new(id, secret) }
+        Self {
+            token: Some(token.to_owned()),
+            ..Self::new(id, secret)
+        }
     }
 }
 
@@ -65,7 +72,8 @@ impl<'a> Authorization<'a> {
                     authorization.date = parts.next()?;
                     authorization.region = parts.next()?;
                     authorization.service = parts.next()?;
-                    (parts.next() == Some("aws4_request") && parts.next().is_none()).then_some(())?;
+                    (parts.next() == Some("aws4_request") && parts.next().is_none())
+                        .then_some(())?;
                 }
                 ("SignedHeaders", names) => authorization.signed = names.split(';').collect(),
                 ("Signature", signature) => authorization.signature = signature,
@@ -88,7 +96,11 @@ impl<'a> Authorization<'a> {
     ) -> Result<(), Refusal> {
         let refuse = |kind, message: String| Err(Refusal { kind, message });
         if (self.region, self.service) != (region, service) {
-            let Self { region: was, service: of, .. } = self;
+            let Self {
+                region: was,
+                service: of,
+                ..
+            } = self;
             return refuse(
                 "InvalidSignatureException",
                 format!("Credential should be scoped to {region}/{service}, not {was}/{of}"),
@@ -96,7 +108,10 @@ impl<'a> Authorization<'a> {
         }
         let token = received.header("x-amz-security-token");
         if key.token.as_deref().unwrap_or_default() != token {
-            return refuse("UnrecognizedClientException", "the token is another".to_owned());
+            return refuse(
+                "UnrecognizedClientException",
+                "the token is another".to_owned(),
+            );
         }
         // What the service acts upon must be signed.
         let acted_upon = received.headers.keys().map(axum::http::HeaderName::as_str);
@@ -107,7 +122,10 @@ impl<'a> Authorization<'a> {
         }
         let time = received.header("x-amz-date");
         let Some(signed_at) = parse_time(time) else {
-            return refuse("IncompleteSignatureException", format!("X-Amz-Date is {time:?}"));
+            return refuse(
+                "IncompleteSignatureException",
+                format!("X-Amz-Date is {time:?}"),
+            );
         };
         if (now.as_second() - signed_at.as_second()).abs() > SKEW_SECONDS {
             let message = format!("Signature expired: {time} is too far from {now}");
@@ -127,7 +145,12 @@ impl<'a> Authorization<'a> {
     }
 
     fn expected(&self, received: &Received, secret: &str, time: &str) -> String {
-        let mut query: Vec<&str> = received.uri.query().unwrap_or_default().split('&').collect();
+        let mut query: Vec<&str> = received
+            .uri
+            .query()
+            .unwrap_or_default()
+            .split('&')
+            .collect();
         query.sort_unstable();
         let headers: String = self
             .signed
@@ -143,12 +166,17 @@ impl<'a> Authorization<'a> {
             &hex(digest::digest(&digest::SHA256, &received.body).as_ref()),
         ]
         .join("\n");
-        let scope = format!("{}/{}/{}/aws4_request", self.date, self.region, self.service);
+        let scope = format!(
+            "{}/{}/{}/aws4_request",
+            self.date, self.region, self.service
+        );
         let request = hex(digest::digest(&digest::SHA256, request.as_bytes()).as_ref());
         let to_sign = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{request}");
         let key = [self.date, self.region, self.service, "aws4_request"]
             .into_iter()
-            .fold(format!("AWS4{secret}").into_bytes(), |key, part| mac(&key, part));
+            .fold(format!("AWS4{secret}").into_bytes(), |key, part| {
+                mac(&key, part)
+            });
         hex(&mac(&key, &to_sign))
     }
 }
@@ -156,8 +184,12 @@ impl<'a> Authorization<'a> {
 fn canonical_value(headers: &HeaderMap, name: &str) -> String {
     let values = headers.get_all(name).iter();
     let values = values.map(|value| {
-        let words: Vec<&str> =
-            value.to_str().unwrap_or_default().split(' ').filter(|word| !word.is_empty()).collect();
+        let words: Vec<&str> = value
+            .to_str()
+            .unwrap_or_default()
+            .split(' ')
+            .filter(|word| !word.is_empty())
+            .collect();
         words.join(" ")
     });
     values.collect::<Vec<_>>().join(",")
@@ -192,7 +224,10 @@ mod tests {
             ("x-amz-date", "20150830T123600Z"),
         ];
         let headers = headers.map(|(name, value)| {
-            (HeaderName::from_static(name), HeaderValue::from_static(value))
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
         });
         let mut received = Received {
             method: Method::POST,
@@ -210,14 +245,21 @@ mod tests {
         assert_eq!(authorization.verify(&received, &key, scope, now), Ok(()));
 
         let later = "2015-08-30T12:41:01Z".parse().unwrap();
-        let refusal = authorization.verify(&received, &key, scope, later).unwrap_err();
-        assert!(refusal.message.starts_with("Signature expired"), "{refusal:?}");
+        let refusal = authorization
+            .verify(&received, &key, scope, later)
+            .unwrap_err();
+        assert!(
+            refusal.message.starts_with("Signature expired"),
+            "{refusal:?}"
+        );
 
         let refusal = authorization.verify(&received, &key, ("us-east-1", "s3"), now);
         assert!(refusal.unwrap_err().message.contains("scoped"));
 
         received.body = "Param1=value2".into();
-        let refusal = authorization.verify(&received, &key, scope, now).unwrap_err();
+        let refusal = authorization
+            .verify(&received, &key, scope, now)
+            .unwrap_err();
         assert!(refusal.message.contains("does not match"), "{refusal:?}");
     }
 }

@@ -7,9 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::certificate::Certified;
-use super::der::{
-    RSA, SHA256, algorithm, context, integer, octets, oid, sequence, set,
-};
+use super::der::{RSA, SHA256, algorithm, context, integer, octets, oid, sequence, set};
 
 const DATA: &[u32] = &[1, 2, 840, 113_549, 1, 7, 1];
 const SIGNED_DATA: &[u32] = &[1, 2, 840, 113_549, 1, 7, 2];
@@ -27,9 +25,8 @@ pub struct Signer {
 /// The authority and the signers of this process: making keys takes a while.
 static AUTHORITY: LazyLock<Arc<Certified>> =
     LazyLock::new(|| Arc::new(Certified::authority("Test Authority")));
-static SIGNER: LazyLock<Arc<Certified>> = LazyLock::new(|| {
-    Arc::new(AUTHORITY.certify("codedeploy-signer-us-east-1.amazonaws.com"))
-});
+static SIGNER: LazyLock<Arc<Certified>> =
+    LazyLock::new(|| Arc::new(AUTHORITY.certify("codedeploy-signer-us-east-1.amazonaws.com")));
 static STRANGER: LazyLock<(Arc<Certified>, Arc<Certified>)> = LazyLock::new(|| {
     let authority = Certified::authority("Strange Authority");
     let signer = authority.certify("signer.example.org");
@@ -46,27 +43,41 @@ impl Signer {
     /// The service's signer.
     #[must_use]
     pub fn new() -> Self {
-        Self { authority: AUTHORITY.clone(), signer: SIGNER.clone(), attributes: true }
+        Self {
+            authority: AUTHORITY.clone(),
+            signer: SIGNER.clone(),
+            attributes: true,
+        }
     }
 
     /// Somebody else, with a strange name and certified by another authority.
     #[must_use]
     pub fn stranger() -> Self {
         let (authority, signer) = STRANGER.clone();
-        Self { authority, signer, attributes: true }
+        Self {
+            authority,
+            signer,
+            attributes: true,
+        }
     }
 
     /// One with the name `name`, certified by the same authority.
     #[must_use]
     pub fn named(&self, name: &str) -> Self {
         let signer = Arc::new(self.authority.certify(name));
-        Self { signer, ..self.clone() }
+        Self {
+            signer,
+            ..self.clone()
+        }
     }
 
     /// The same, but it signs the content itself and not attributes of it.
     #[must_use]
     pub fn without_attributes(self) -> Self {
-        Self { attributes: false, ..self }
+        Self {
+            attributes: false,
+            ..self
+        }
     }
 
     /// The authority's certificate in PEM, for `signer_ca_file`.
@@ -107,7 +118,10 @@ impl Signer {
             &context(0, &self.signer.certificate),
             &set(&[signer_info]),
         ]);
-        pem("PKCS7", &sequence(&[&oid(SIGNED_DATA), &context(0, &signed_data)]))
+        pem(
+            "PKCS7",
+            &sequence(&[&oid(SIGNED_DATA), &context(0, &signed_data)]),
+        )
     }
 }
 
@@ -119,10 +133,17 @@ impl Signer {
 #[must_use]
 pub fn replaced_in_pem(text: &str, old: &str, new: &str) -> String {
     assert_eq!(old.len(), new.len());
-    let label = text.split("-----").nth(1).unwrap().strip_prefix("BEGIN ").unwrap();
+    let label = text
+        .split("-----")
+        .nth(1)
+        .unwrap()
+        .strip_prefix("BEGIN ")
+        .unwrap();
     let lines = text.lines().filter(|line| !line.starts_with("-----"));
     let mut der = STANDARD.decode(lines.collect::<String>()).unwrap();
-    let at = der.windows(old.len()).position(|part| part == old.as_bytes());
+    let at = der
+        .windows(old.len())
+        .position(|part| part == old.as_bytes());
     let at = at.unwrap_or_else(|| panic!("{old} is not in there"));
     der[at..at + new.len()].copy_from_slice(new.as_bytes());
     pem(label, &der)

@@ -16,7 +16,10 @@ pub(super) struct Transcript<T> {
 
 impl<T> Default for Transcript<T> {
     fn default() -> Self {
-        Self { entries: Mutex::default(), changed: Condvar::new() }
+        Self {
+            entries: Mutex::default(),
+            changed: Condvar::new(),
+        }
     }
 }
 
@@ -54,7 +57,10 @@ impl<T: Clone + Debug> Transcript<T> {
         let mut entries = self.lock();
         while !reached(&entries) {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "waited in vain for {what}; so far: {entries:#?}");
+            assert!(
+                !left.is_zero(),
+                "waited in vain for {what}; so far: {entries:#?}"
+            );
             let woken = self.changed.wait_timeout(entries, left);
             entries = woken.unwrap_or_else(PoisonError::into_inner).0;
         }

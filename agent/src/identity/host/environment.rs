@@ -36,9 +36,14 @@ impl HostEnvironment {
     /// When a value cannot be what it should be.
     pub fn new(variable: impl Fn(&str) -> Option<String>) -> Result<Self, HostEnvironmentError> {
         let variable = |name| variable(name).filter(|value: &String| !value.is_empty());
-        let region = variable(REGION).map(|value| Region::new(&value)).transpose();
+        let region = variable(REGION)
+            .map(|value| Region::new(&value))
+            .transpose();
         let host_identifier = variable(HOST_IDENTIFIER).map(host_identifier).transpose()?;
-        Ok(Self { region: region.map_err(HostEnvironmentError::Region)?, host_identifier })
+        Ok(Self {
+            region: region.map_err(HostEnvironmentError::Region)?,
+            host_identifier,
+        })
     }
 }
 
@@ -83,7 +88,10 @@ mod tests {
     #[test]
     fn empty_is_unset() {
         assert_eq!(environment("", "").unwrap(), HostEnvironment::default());
-        assert_eq!(HostEnvironment::new(|_| None).unwrap(), HostEnvironment::default());
+        assert_eq!(
+            HostEnvironment::new(|_| None).unwrap(),
+            HostEnvironment::default()
+        );
     }
 
     #[test]
@@ -102,7 +110,10 @@ mod tests {
     #[case("\u{1b}[2J")]
     fn a_wrong_host_identifier_is_named(#[case] value: &str) {
         let error = environment("", value).unwrap_err();
-        assert!(error.to_string().starts_with("AWS_HOST_IDENTIFIER is "), "{error}");
+        assert!(
+            error.to_string().starts_with("AWS_HOST_IDENTIFIER is "),
+            "{error}"
+        );
         assert!(!error.to_string().contains(char::is_control));
     }
 }

@@ -7,9 +7,9 @@
 
 mod environment;
 mod resolve;
-mod wait;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 pub use environment::{HostEnvironment, HostEnvironmentError};
 pub use resolve::{HostIdentity, IdentitySource};

@@ -59,22 +59,46 @@ impl HostIdentity {
         environment: &HostEnvironment,
         imds: &Imds,
     ) -> Result<Self, ImdsError> {
+        Self::resolve_within(AT_ONCE, on_premises, environment, imds).await
+    }
+
+    /// The same, with another idea of what is at once.
+    pub(super) async fn resolve_within(
+        at_once: Duration,
+        on_premises: Option<&OnPremises>,
+        environment: &HostEnvironment,
+        imds: &Imds,
+    ) -> Result<Self, ImdsError> {
         use IdentitySource::{Environment, InstanceMetadata, OnPremisesFile};
-        if let Some(OnPremises { region, host_identifier, .. }) = on_premises {
+        if let Some(OnPremises {
+            region,
+            host_identifier,
+            ..
+        }) = on_premises
+        {
             let identifier = (host_identifier.clone(), OnPremisesFile);
-            return Ok(Self::known((region.clone(), OnPremisesFile), identifier, imds).await);
+            return Ok(
+                Self::known((region.clone(), OnPremisesFile), identifier, imds, at_once).await,
+            );
         }
-        let region = environment.region.clone().map(|region| (region, Environment));
-        let identifier = environment.host_identifier.clone().map(|id| (id, Environment));
+        let region = environment
+            .region
+            .clone()
+            .map(|region| (region, Environment));
+        let identifier = environment
+            .host_identifier
+            .clone()
+            .map(|id| (id, Environment));
         if let (Some(region), Some(identifier)) = (&region, &identifier) {
-            return Ok(Self::known(region.clone(), identifier.clone(), imds).await);
+            return Ok(Self::known(region.clone(), identifier.clone(), imds, at_once).await);
         }
         let instance = imds.instance_identity().await?;
         let partition = imds.partition().await?;
         let domain = imds.domain().await?;
         // The ARN is the instance's, in its own region, whatever region is asked for.
-        let own_partition =
-            partition.clone().unwrap_or_else(|| Partition::of_region(&instance.region));
+        let own_partition = partition
+            .clone()
+            .unwrap_or_else(|| Partition::of_region(&instance.region));
         let arn = instance.arn(&own_partition);
         let (region, region_source) = region.unwrap_or((instance.region, InstanceMetadata));
         let (host_identifier, source) = identifier.unwrap_or((arn, InstanceMetadata));
@@ -94,12 +118,13 @@ impl HostIdentity {
         (region, region_source): (Region, IdentitySource),
         (host_identifier, source): (String, IdentitySource),
         imds: &Imds,
+        at_once: Duration,
     ) -> Self {
         // Off EC2, anybody on the same network may be the one who answers.
         let on_ec2 = source == IdentitySource::Environment
             && host_identifier.starts_with("arn:")
             && host_identifier.contains(":ec2:");
-        let domain = match tokio::time::timeout(AT_ONCE, imds.domain()).await {
+        let domain = match tokio::time::timeout(at_once, imds.domain()).await {
             Ok(Ok(Some(domain))) if on_ec2 || domain.is_known() => Some(domain),
             Ok(Ok(Some(domain))) => {
                 tracing::warn!(

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 
-use super::super::imds::{Imds, ImdsError};
 use super::super::OnPremises;
+use super::super::imds::{Imds, ImdsError};
 use super::{HostEnvironment, HostIdentity};
 
 /// Between the first two tries. At boot the service is often only seconds late.
@@ -52,7 +52,9 @@ impl HostIdentity {
 }
 
 fn pauses() -> ExponentialBuilder {
-    let growing = ExponentialBuilder::default().with_min_delay(FIRST).with_max_delay(LONGEST);
+    let growing = ExponentialBuilder::default()
+        .with_min_delay(FIRST)
+        .with_max_delay(LONGEST);
     growing.without_max_times()
 }
 
@@ -62,8 +64,11 @@ mod tests {
 
     #[test]
     fn the_pauses_grow_to_half_a_minute() {
-        let millis: Vec<u128> =
-            pauses().build().take(1000).map(|pause| pause.as_millis()).collect();
+        let millis: Vec<u128> = pauses()
+            .build()
+            .take(1000)
+            .map(|pause| pause.as_millis())
+            .collect();
         assert_eq!(millis[..7], [500, 1000, 2000, 4000, 8000, 16_000, 30_000]);
         assert_eq!(millis[999], 30_000);
     }

@@ -5,9 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{
-    ProvideCredentials, Result as ProviderResult, future,
-};
+use aws_credential_types::provider::{ProvideCredentials, Result as ProviderResult, future};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::chain::{ChainError, Link, first};
@@ -52,7 +50,10 @@ impl HostCredentials {
             OnPremisesCredentials::User { .. } => CredentialSource::OnPremisesUser,
             OnPremisesCredentials::Session { .. } => CredentialSource::OnPremisesSession,
         };
-        Self::from_links(vec![Link { source, provider: credentials.provider() }])
+        Self::from_links(vec![Link {
+            source,
+            provider: credentials.provider(),
+        }])
     }
 
     /// Those of the SDK's chain, without the keys in the environment.
@@ -66,7 +67,11 @@ impl HostCredentials {
     }
 
     pub(super) fn from_links(links: Vec<Link>) -> Self {
-        Self(Arc::new(Inner { links, held: AsyncMutex::default(), source: Mutex::default() }))
+        Self(Arc::new(Inner {
+            links,
+            held: AsyncMutex::default(),
+            source: Mutex::default(),
+        }))
     }
 
     /// Where the credentials came from last. None before the first were found.
@@ -88,7 +93,10 @@ impl HostCredentials {
     /// The credentials at `now`. One request renews them, the others wait for that.
     pub(super) async fn at(&self, now: SystemTime) -> ProviderResult {
         let mut held = self.0.held.lock().await;
-        if let Some(held) = held.as_ref().filter(|held| !held.refused && now < held.renew) {
+        if let Some(held) = held
+            .as_ref()
+            .filter(|held| !held.refused && now < held.renew)
+        {
             return Ok(held.credentials.clone());
         }
         let found = tokio::time::timeout(PATIENCE, first(&self.0.links)).await;
@@ -96,7 +104,11 @@ impl HostCredentials {
             Ok(Ok((source, credentials))) => {
                 self.note(source);
                 let renew = renewal(&credentials, now);
-                *held = Some(Held { credentials: credentials.clone(), renew, refused: false });
+                *held = Some(Held {
+                    credentials: credentials.clone(),
+                    renew,
+                    refused: false,
+                });
                 return Ok(credentials);
             }
             Ok(Err(error @ ChainError::Failed { .. })) => CredentialsError::provider_error(error),
@@ -139,7 +151,9 @@ impl ProvideCredentials for HostCredentials {
 /// When to look for other credentials: well before the end, but not all the time when they live
 /// shortly.
 fn renewal(credentials: &Credentials, now: SystemTime) -> SystemTime {
-    let life = credentials.expiry().map(|end| end.duration_since(now).unwrap_or_default());
+    let life = credentials
+        .expiry()
+        .map(|end| end.duration_since(now).unwrap_or_default());
     let use_for = match life {
         None => LONGEST,
         Some(life) if life > 2 * MARGIN => (life - MARGIN).min(LONGEST),

@@ -15,8 +15,8 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_sdk_s3::config::{Region as SdkRegion, SharedHttpClient};
 
-use super::super::imds::{Imds, InstanceProfile};
 use super::super::Region;
+use super::super::imds::{Imds, InstanceProfile};
 use super::CredentialSource;
 use crate::error::chain;
 
@@ -53,13 +53,24 @@ impl ChainSettings {
         };
         let set = |name: &&str| variable(name).is_some_and(|value| !value.is_empty());
         let ignored = IGNORED.into_iter().filter(set).collect();
-        Self { region, use_fips, https, container, imds, ignored }
+        Self {
+            region,
+            use_fips,
+            https,
+            container,
+            imds,
+            ignored,
+        }
     }
 }
 
 /// Keys that AWS's agent removes from its environment, so that what was meant for another program
 /// does not become the daemon's identity.
-const IGNORED: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CREDENTIAL_FILE"];
+const IGNORED: [&str; 3] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_CREDENTIAL_FILE",
+];
 
 /// Whether the container's endpoint is an https one. The relative form, which goes first, is not.
 fn container_is_remote(variable: &impl Fn(&str) -> Option<String>) -> bool {
@@ -87,7 +98,9 @@ pub(super) enum ChainError {
     },
     /// None is configured.
     #[error("no provider has credentials for this host ({})", Reasons(.reasons))]
-    Nothing { reasons: Vec<(CredentialSource, String)> },
+    Nothing {
+        reasons: Vec<(CredentialSource, String)>,
+    },
 }
 
 struct Reasons<'a>(&'a [(CredentialSource, String)]);
@@ -111,13 +124,16 @@ pub(super) async fn first(links: &[Link]) -> Result<(CredentialSource, Credentia
             Err(CredentialsError::CredentialsNotLoaded(reason)) => {
                 let error = CredentialsError::CredentialsNotLoaded(reason);
                 // What the variant itself says is that the provider is not enabled.
-                let reason = std::error::Error::source(&error).map_or_else(
-                    || "not configured".to_owned(),
-                    |reason| chain(reason),
-                );
+                let reason = std::error::Error::source(&error)
+                    .map_or_else(|| "not configured".to_owned(), chain);
                 reasons.push((link.source, reason));
             }
-            Err(source) => return Err(ChainError::Failed { link: link.source, source }),
+            Err(source) => {
+                return Err(ChainError::Failed {
+                    link: link.source,
+                    source,
+                });
+            }
         }
     }
     Err(ChainError::Nothing { reasons })
@@ -129,7 +145,10 @@ impl ChainSettings {
         let link = |source, provider| Link { source, provider };
         let instance_profile = InstanceProfile::new(self.imds.clone());
         vec![
-            link(CredentialSource::Profile, SharedCredentialsProvider::new(Profile(self.clone()))),
+            link(
+                CredentialSource::Profile,
+                SharedCredentialsProvider::new(Profile(self.clone())),
+            ),
             link(
                 CredentialSource::WebIdentity,
                 SharedCredentialsProvider::new(
@@ -138,7 +157,10 @@ impl ChainSettings {
                         .build(),
                 ),
             ),
-            link(CredentialSource::Container, SharedCredentialsProvider::new(Container(self))),
+            link(
+                CredentialSource::Container,
+                SharedCredentialsProvider::new(Container(self)),
+            ),
             link(
                 CredentialSource::InstanceProfile,
                 SharedCredentialsProvider::new(instance_profile),
@@ -205,8 +227,13 @@ impl ProvideCredentials for Container {
         Self: 'a,
     {
         future::ProvideCredentials::new(async move {
-            let configuration = self.0.configuration().with_http_client(self.0.container.clone());
-            let provider = EcsCredentialsProvider::builder().configure(&configuration).build();
+            let configuration = self
+                .0
+                .configuration()
+                .with_http_client(self.0.container.clone());
+            let provider = EcsCredentialsProvider::builder()
+                .configure(&configuration)
+                .build();
             provider.provide_credentials().await
         })
     }

@@ -66,7 +66,12 @@ impl Imds {
             .tls_certs_only([])
             .build()
             .map_err(ImdsError::Client)?;
-        Ok(Self { http, settings: Arc::new(settings), patience, session: Arc::default() })
+        Ok(Self {
+            http,
+            settings: Arc::new(settings),
+            patience,
+            session: Arc::default(),
+        })
     }
 
     /// The text at `path` below `latest/`. None when the service has nothing there.
@@ -84,7 +89,9 @@ impl Imds {
             if let Some(token) = &token {
                 headers.insert(TOKEN, token.clone());
             }
-            let response = self.send(Method::GET, path, headers, self.patience.request).await?;
+            let response = self
+                .send(Method::GET, path, headers, self.patience.request)
+                .await?;
             match response.status() {
                 StatusCode::OK => return self.text(path, response).await.map(Some),
                 StatusCode::NOT_FOUND => return Ok(None),
@@ -121,7 +128,9 @@ impl Imds {
         let v1_allowed = self.settings.v1_allowed;
         let mut headers = HeaderMap::new();
         headers.insert(TOKEN_TTL, HeaderValue::from(TOKEN_LIFETIME.as_secs()));
-        let answer = self.send(Method::PUT, PATH, headers, self.patience.token).await;
+        let answer = self
+            .send(Method::PUT, PATH, headers, self.patience.token)
+            .await;
         let response = match answer {
             Ok(response) => response,
             // The answer to a token request does not pass a hop, other answers do.
@@ -143,17 +152,25 @@ impl Imds {
                 if v1_allowed {
                     Ok(Session::without_token(Instant::now()))
                 } else {
-                    Err(ImdsError::NoToken { status: status.as_u16() })
+                    Err(ImdsError::NoToken {
+                        status: status.as_u16(),
+                    })
                 }
             }
-            _ => Err(ImdsError::Status { path: PATH.to_owned(), status: status.as_u16() }),
+            _ => Err(ImdsError::Status {
+                path: PATH.to_owned(),
+                status: status.as_u16(),
+            }),
         }
     }
 
     /// Ends the session that has `token`, unless somebody else has begun another one meanwhile.
     async fn forget(&self, token: Option<HeaderValue>) {
         let mut session = self.session.lock().await;
-        if session.usable(Instant::now()).is_some_and(|current| current == token) {
+        if session
+            .usable(Instant::now())
+            .is_some_and(|current| current == token)
+        {
             *session = Session::Unknown;
         }
     }
@@ -166,25 +183,43 @@ impl Imds {
         patience: Duration,
     ) -> Result<Response, ImdsError> {
         let url = format!("{}latest/{path}", self.settings.endpoint);
-        let request = self.http.request(method, url).headers(headers).timeout(patience);
+        let request = self
+            .http
+            .request(method, url)
+            .headers(headers)
+            .timeout(patience);
         request.send().await.map_err(|error| self.no_answer(error))
     }
 
     /// The body, which must be short and text.
     async fn text(&self, path: &str, mut response: Response) -> Result<String, ImdsError> {
         let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(|error| self.no_answer(error))? {
+        while let Some(part) = response
+            .chunk()
+            .await
+            .map_err(|error| self.no_answer(error))?
+        {
             if body.len() + part.len() > LIMIT {
-                return Err(ImdsError::TooLarge { path: path.to_owned(), limit: LIMIT });
+                return Err(ImdsError::TooLarge {
+                    path: path.to_owned(),
+                    limit: LIMIT,
+                });
             }
             body.extend_from_slice(&part);
         }
-        String::from_utf8(body).map_err(|_| ImdsError::NotText { path: path.to_owned() })
+        String::from_utf8(body).map_err(|_| ImdsError::NotText {
+            path: path.to_owned(),
+        })
     }
 
     fn no_answer(&self, error: reqwest::Error) -> ImdsError {
         ImdsError::NoAnswer {
-            endpoint: self.settings.endpoint.as_str().trim_end_matches('/').to_owned(),
+            endpoint: self
+                .settings
+                .endpoint
+                .as_str()
+                .trim_end_matches('/')
+                .to_owned(),
             source: error.without_url(),
         }
     }
@@ -198,6 +233,8 @@ fn is_slow(error: &reqwest::Error) -> bool {
 
 /// The lifetime that the service has given the token.
 fn lifetime(headers: &HeaderMap) -> Duration {
-    let seconds = headers.get(TOKEN_TTL).and_then(|value| value.to_str().ok()?.parse().ok());
+    let seconds = headers
+        .get(TOKEN_TTL)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
     seconds.map_or(TOKEN_LIFETIME, Duration::from_secs)
 }

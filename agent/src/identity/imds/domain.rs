@@ -27,7 +27,9 @@ impl ServiceDomain {
     pub fn new(text: &str) -> Result<Self, InvalidDomain> {
         let label = |label: &str| {
             (1..=63).contains(&label.len())
-                && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         };
@@ -43,7 +45,9 @@ impl ServiceDomain {
         if looks_like_one {
             Ok(Self(text.to_owned()))
         } else {
-            Err(InvalidDomain { value: text.chars().take(80).collect() })
+            Err(InvalidDomain {
+                value: text.chars().take(80).collect(),
+            })
         }
     }
 
@@ -122,7 +126,12 @@ mod tests {
         text: &str,
     ) {
         let error = ServiceDomain::new(text).unwrap_err();
-        assert!(error.to_string().starts_with(&format!("{text:?} is not a domain")), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("{text:?} is not a domain")),
+            "{error}"
+        );
     }
 
     #[rstest]

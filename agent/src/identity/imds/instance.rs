@@ -32,7 +32,9 @@ impl Imds {
     pub async fn instance_identity(&self) -> Result<InstanceIdentity, ImdsError> {
         const PATH: &str = "dynamic/instance-identity/document";
         let text = self.get(PATH).await?;
-        let text = text.ok_or_else(|| ImdsError::Absent { path: PATH.to_owned() })?;
+        let text = text.ok_or_else(|| ImdsError::Absent {
+            path: PATH.to_owned(),
+        })?;
         InstanceIdentity::parse(&text)
     }
 
@@ -42,7 +44,8 @@ impl Imds {
     /// When the service does not answer, or with something that is no partition.
     pub async fn partition(&self) -> Result<Option<Partition>, ImdsError> {
         let text = self.get("meta-data/services/partition").await?;
-        text.map(|text| Partition::new(text.trim()).map_err(ImdsError::Partition)).transpose()
+        text.map(|text| Partition::new(text.trim()).map_err(ImdsError::Partition))
+            .transpose()
     }
 
     /// The domain of services. None when the service does not tell.
@@ -51,7 +54,8 @@ impl Imds {
     /// When the service does not answer, or with something that is no domain.
     pub async fn domain(&self) -> Result<Option<ServiceDomain>, ImdsError> {
         let text = self.get("meta-data/services/domain").await?;
-        text.map(|text| ServiceDomain::new(text.trim()).map_err(ImdsError::Domain)).transpose()
+        text.map(|text| ServiceDomain::new(text.trim()).map_err(ImdsError::Domain))
+            .transpose()
     }
 }
 
@@ -77,13 +81,20 @@ impl InstanceIdentity {
     /// The ARN under which the service knows the instance.
     #[must_use]
     pub fn arn(&self, partition: &Partition) -> String {
-        let Self { region, account_id, instance_id } = self;
+        let Self {
+            region,
+            account_id,
+            instance_id,
+        } = self;
         format!("arn:{partition}:ec2:{region}:{account_id}:instance/{instance_id}")
     }
 }
 
 fn wrong(member: &'static str, value: &str) -> ImdsError {
-    ImdsError::Member { member, value: value.chars().take(80).collect() }
+    ImdsError::Member {
+        member,
+        value: value.chars().take(80).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -30,7 +30,9 @@ impl Partition {
         if looks_like_one {
             Ok(Self(text.to_owned()))
         } else {
-            Err(InvalidPartition { value: text.chars().take(80).collect() })
+            Err(InvalidPartition {
+                value: text.chars().take(80).collect(),
+            })
         }
     }
 
@@ -46,7 +48,9 @@ impl Partition {
             ("us-isof-", "aws-iso-f"),
             ("eusc-", "aws-eusc"),
         ];
-        let known = PREFIXES.iter().find(|(prefix, _)| region.as_str().starts_with(prefix));
+        let known = PREFIXES
+            .iter()
+            .find(|(prefix, _)| region.as_str().starts_with(prefix));
         Self(known.map_or("aws", |(_, partition)| partition).to_owned())
     }
 
@@ -85,11 +89,25 @@ mod tests {
 
     #[rstest]
     fn nothing_else_is(
-        #[values("", "AWS", "aws-", "aws:evil", "azure", "aws-cn\n", "aws-a-b-c-d", "aws-1")]
+        #[values(
+            "",
+            "AWS",
+            "aws-",
+            "aws:evil",
+            "azure",
+            "aws-cn\n",
+            "aws-a-b-c-d",
+            "aws-1"
+        )]
         text: &str,
     ) {
         let error = Partition::new(text).unwrap_err();
-        assert!(error.to_string().starts_with(&format!("{text:?} is not a partition")), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with(&format!("{text:?} is not a partition")),
+            "{error}"
+        );
     }
 
     #[rstest]

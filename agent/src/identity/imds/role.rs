@@ -29,7 +29,11 @@ impl InstanceProfile {
     async fn load(&self, now: SystemTime) -> Result<Credentials, ImdsError> {
         const PATH: &str = "meta-data/iam/security-credentials/";
         let roles = self.imds.get(PATH).await?.ok_or(ImdsError::NoRole)?;
-        let role = roles.lines().next().map(str::trim).filter(|role| !role.is_empty());
+        let role = roles
+            .lines()
+            .next()
+            .map(str::trim)
+            .filter(|role| !role.is_empty());
         let role = role.ok_or(ImdsError::NoRole)?;
         if !is_role_name(role) {
             return Err(ImdsError::RoleName);
@@ -45,10 +49,12 @@ impl ProvideCredentials for InstanceProfile {
         Self: 'a,
     {
         future::ProvideCredentials::new(async move {
-            self.load(SystemTime::now()).await.map_err(|error| match error {
-                ImdsError::Disabled | ImdsError::NoRole => CredentialsError::not_loaded(error),
-                error => CredentialsError::provider_error(error),
-            })
+            self.load(SystemTime::now())
+                .await
+                .map_err(|error| match error {
+                    ImdsError::Disabled | ImdsError::NoRole => CredentialsError::not_loaded(error),
+                    error => CredentialsError::provider_error(error),
+                })
         })
     }
 }
@@ -56,23 +62,29 @@ impl ProvideCredentials for InstanceProfile {
 /// What IAM allows in a role's name. It becomes part of a path.
 fn is_role_name(name: &str) -> bool {
     name.len() <= 64
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
         && !matches!(name, "." | "..")
 }
 
 /// No JSON error is kept as a cause: it would quote the document.
 fn parse(role: &str, text: &str, now: SystemTime) -> Result<Credentials, ImdsError> {
-    let wrong = || ImdsError::Credentials { role: role.to_owned() };
+    let wrong = || ImdsError::Credentials {
+        role: role.to_owned(),
+    };
     let members: Map<String, Value> = serde_json::from_str(text).map_err(|_| wrong())?;
     let member = |name| members.get(name).and_then(Value::as_str);
     if let Some(code) = member("Code").filter(|code| *code != "Success") {
         let code = code.chars().filter(|c| !c.is_control()).take(80).collect();
-        return Err(ImdsError::CredentialsRefused { role: role.to_owned(), code });
+        return Err(ImdsError::CredentialsRefused {
+            role: role.to_owned(),
+            code,
+        });
     }
     let word = |name| {
-        let is_word = |value: &&str| {
-            !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic())
-        };
+        let is_word =
+            |value: &&str| !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic());
         member(name).filter(is_word).ok_or_else(wrong)
     };
     let expiry: jiff::Timestamp = word("Expiration")?.parse().map_err(|_| wrong())?;
@@ -140,9 +152,16 @@ mod tests {
     #[case::header("HUSHtoken==", "HUSH\\r\\nHUSH")]
     #[case::expiry("2026-01-01T06:00:00Z", "tomorrow HUSH")]
     fn other_documents_are_refused_without_a_quotation(#[case] old: &str, #[case] new: &str) {
-        let text = if old == "HUSH" { new.to_owned() } else { DOCUMENT.replace(old, new) };
+        let text = if old == "HUSH" {
+            new.to_owned()
+        } else {
+            DOCUMENT.replace(old, new)
+        };
         let error = parse("web", &text, at("2026-01-01T00:00:00Z")).unwrap_err();
-        assert_eq!(chain(&error), "the credentials of the IAM role web cannot be understood");
+        assert_eq!(
+            chain(&error),
+            "the credentials of the IAM role web cannot be understood"
+        );
         assert!(!format!("{error:?}").contains("HUSH"), "{error:?}");
     }
 

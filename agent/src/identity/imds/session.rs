@@ -49,7 +49,9 @@ impl Session {
 
     /// A session of version 1.
     pub(super) fn without_token(now: Instant) -> Self {
-        Self::WithoutToken { until: now + WITHOUT_TOKEN }
+        Self::WithoutToken {
+            until: now + WITHOUT_TOKEN,
+        }
     }
 
     /// The token to send, if any; None while it is unknown which version to speak.
@@ -96,7 +98,10 @@ mod tests {
     fn what_cannot_be_a_header_is_no_token() {
         let now = Instant::now();
         for token in ["", "a b", "a\r\nb: c", "é", "<html>\n"] {
-            assert!(Session::with_token(token, TOKEN_LIFETIME, now).is_none(), "{token:?}");
+            assert!(
+                Session::with_token(token, TOKEN_LIFETIME, now).is_none(),
+                "{token:?}"
+            );
         }
     }
 }

@@ -133,7 +133,12 @@ mod tests {
         value: &str,
     ) {
         let error = settings(&[(ENDPOINT, value)]).unwrap_err();
-        assert_eq!(error, ImdsSettingsError::Endpoint { value: value.to_owned() });
+        assert_eq!(
+            error,
+            ImdsSettingsError::Endpoint {
+                value: value.to_owned()
+            }
+        );
         assert!(error.to_string().contains(ENDPOINT));
     }
 

@@ -15,9 +15,8 @@ use crate::error::chain;
 const REGION: &str = "eu-west-1";
 
 fn settings(imds: &FakeImds, disable_v1: bool) -> ImdsSettings {
-    let variable = |name: &str| {
-        (name == "AWS_EC2_METADATA_SERVICE_ENDPOINT").then(|| imds.endpoint())
-    };
+    let variable =
+        |name: &str| (name == "AWS_EC2_METADATA_SERVICE_ENDPOINT").then(|| imds.endpoint());
     ImdsSettings::new(variable, disable_v1).unwrap()
 }
 
@@ -29,8 +28,8 @@ fn client(imds: &FakeImds, disable_v1: bool) -> Imds {
 fn hasty(imds: &FakeImds, disable_v1: bool) -> Imds {
     let patience = Patience {
         connect: Duration::from_secs(1),
-        token: Duration::from_millis(100),
-        request: Duration::from_millis(100),
+        token: Duration::from_secs(1),
+        request: Duration::from_secs(1),
     };
     Imds::with_patience(settings(imds, disable_v1), patience).unwrap()
 }
@@ -70,11 +69,19 @@ async fn version_2_takes_one_token_for_all(#[case] tokens: Tokens) {
         instance.arn(&partition),
         "arn:aws:ec2:eu-west-1:123456789012:instance/i-0123456789abcdef0"
     );
-    assert_eq!(client.clone().domain().await.unwrap().unwrap().as_str(), "amazonaws.com");
+    assert_eq!(
+        client.clone().domain().await.unwrap().unwrap().as_str(),
+        "amazonaws.com"
+    );
     let token = Some("TOKEN-1==");
     assert_eq!(
         asked(&imds),
-        [put(), get(DOCUMENT, token), get(PARTITION, token), get(DOMAIN, token)]
+        [
+            put(),
+            get(DOCUMENT, token),
+            get(PARTITION, token),
+            get(DOMAIN, token)
+        ]
     );
 }
 
@@ -82,9 +89,16 @@ async fn version_2_takes_one_token_for_all(#[case] tokens: Tokens) {
 async fn many_at_once_share_one_token() {
     let imds = FakeImds::start(REGION);
     let client = client(&imds, false);
-    let (a, b, c) = tokio::join!(client.domain(), client.partition(), client.instance_identity());
+    let (a, b, c) = tokio::join!(
+        client.domain(),
+        client.partition(),
+        client.instance_identity()
+    );
     assert!(a.is_ok() && b.is_ok() && c.is_ok());
-    let tokens = asked(&imds).into_iter().filter(|request| *request == put()).count();
+    let tokens = asked(&imds)
+        .into_iter()
+        .filter(|request| *request == put())
+        .count();
     assert_eq!(tokens, 1);
 }
 
@@ -120,7 +134,10 @@ async fn a_service_that_knows_no_token_is_not_asked_for_ever() {
     client.domain().await.unwrap();
     imds.behave(Mode::Status(401));
     let error = client.domain().await.unwrap_err();
-    assert_eq!(chain(&error), "instance metadata answered HTTP 401 for api/token");
+    assert_eq!(
+        chain(&error),
+        "instance metadata answered HTTP 401 for api/token"
+    );
     assert_eq!(imds.requests().len(), 4);
 }
 
@@ -139,7 +156,10 @@ async fn without_tokens_version_1_is_used(#[case] tokens: Tokens) {
     };
     client.domain().await.unwrap().unwrap();
     client.partition().await.unwrap().unwrap();
-    assert_eq!(asked(&imds), [put(), get(DOMAIN, None), get(PARTITION, None)]);
+    assert_eq!(
+        asked(&imds),
+        [put(), get(DOMAIN, None), get(PARTITION, None)]
+    );
 }
 
 #[rstest]
@@ -165,14 +185,25 @@ async fn version_1_that_is_switched_off_leads_back_to_a_token() {
     client.domain().await.unwrap();
     imds.tokens(Tokens::Required);
     client.domain().await.unwrap().unwrap();
-    let expected =
-        [put(), get(DOMAIN, None), get(DOMAIN, None), put(), get(DOMAIN, Some("TOKEN-1=="))];
+    let expected = [
+        put(),
+        get(DOMAIN, None),
+        get(DOMAIN, None),
+        put(),
+        get(DOMAIN, Some("TOKEN-1==")),
+    ];
     assert_eq!(asked(&imds), expected);
 }
 
 #[rstest]
-#[case::token_error(Tokens::Refused(500), "instance metadata answered HTTP 500 for api/token")]
-#[case::bad_request(Tokens::Refused(400), "instance metadata answered HTTP 400 for api/token")]
+#[case::token_error(
+    Tokens::Refused(500),
+    "instance metadata answered HTTP 500 for api/token"
+)]
+#[case::bad_request(
+    Tokens::Refused(400),
+    "instance metadata answered HTTP 400 for api/token"
+)]
 #[tokio::test]
 async fn an_error_is_no_reason_for_version_1(#[case] tokens: Tokens, #[case] expected: &str) {
     let imds = FakeImds::start(REGION);
@@ -221,7 +252,11 @@ async fn an_answer_that_is_none_is_an_error(#[case] mode: Mode, #[case] expected
 #[tokio::test]
 async fn nobody_there_is_an_error_with_a_remedy() {
     // The port was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let variable = |name: &str| {
         (name == "AWS_EC2_METADATA_SERVICE_ENDPOINT").then(|| format!("http://127.0.0.1:{port}/"))
     };
@@ -229,7 +264,10 @@ async fn nobody_there_is_an_error_with_a_remedy() {
     let text = chain(&imds.instance_identity().await.unwrap_err());
     let expected = format!("instance metadata at http://127.0.0.1:{port} did not answer; ");
     assert!(text.starts_with(&expected), "{text}");
-    assert!(text.contains("on-premises file") && text.contains("refused"), "{text}");
+    assert!(
+        text.contains("on-premises file") && text.contains("refused"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -287,7 +325,10 @@ async fn the_role_has_credentials() {
 
 #[rstest]
 #[case::none(None, "the instance has no IAM role; attach an instance profile to it")]
-#[case::empty(Some(""), "the instance has no IAM role; attach an instance profile to it")]
+#[case::empty(
+    Some(""),
+    "the instance has no IAM role; attach an instance profile to it"
+)]
 #[case::path(Some("../../x"), "instance metadata has a wrong name of the IAM role")]
 #[tokio::test]
 async fn without_a_role_there_are_none(#[case] role: Option<&str>, #[case] expected: &str) {
@@ -305,10 +346,16 @@ async fn without_a_role_there_are_none(#[case] role: Option<&str>, #[case] expec
 
 #[test]
 fn nothing_that_is_shown_has_a_token() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let imds = FakeImds::start(REGION);
     let client = client(&imds, false);
     runtime.block_on(client.domain()).unwrap();
     let shown = format!("{client:?}");
-    assert!(shown.contains("Sensitive") && !shown.contains("TOKEN-1"), "{shown}");
+    assert!(
+        shown.contains("Sensitive") && !shown.contains("TOKEN-1"),
+        "{shown}"
+    );
 }

@@ -29,9 +29,16 @@ impl Operation {
             "CodeDeployCommandService" => true,
             _ => return None,
         };
-        let all =
-            [Self::Poll, Self::Specification, Self::Acknowledge, Self::Complete, Self::Update];
-        let operation = all.into_iter().find(|operation| operation.to_string() == name)?;
+        let all = [
+            Self::Poll,
+            Self::Specification,
+            Self::Acknowledge,
+            Self::Complete,
+            Self::Update,
+        ];
+        let operation = all
+            .into_iter()
+            .find(|operation| operation.to_string() == name)?;
         Some((operation, secure))
     }
 }
@@ -86,7 +93,10 @@ impl Call {
     /// A member of the body as text; empty when absent.
     #[must_use]
     pub fn text(&self, member: &str) -> &str {
-        self.body.get(member).and_then(Value::as_str).unwrap_or_default()
+        self.body
+            .get(member)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     /// A header; empty when absent.
@@ -105,7 +115,12 @@ impl Call {
     /// The diagnostics of a completion, as the console would show them.
     #[must_use]
     pub fn diagnostics(&self) -> Value {
-        let payload = self.body.pointer("/Diagnostics/Payload").and_then(Value::as_str);
-        payload.and_then(|payload| serde_json::from_str(payload).ok()).unwrap_or_default()
+        let payload = self
+            .body
+            .pointer("/Diagnostics/Payload")
+            .and_then(Value::as_str);
+        payload
+            .and_then(|payload| serde_json::from_str(payload).ok())
+            .unwrap_or_default()
     }
 }

@@ -9,13 +9,19 @@ use crate::fakes::server::Received;
 pub(super) fn violations(received: &Received, operation: Operation, body: &Value) -> Vec<String> {
     let mut wrong = headers(received);
     wrong.extend(members(operation, body));
-    wrong.iter().map(|violation| format!("{operation}: {violation}")).collect()
+    wrong
+        .iter()
+        .map(|violation| format!("{operation}: {violation}"))
+        .collect()
 }
 
 fn headers(received: &Received) -> Vec<String> {
     let mut wrong = Vec::new();
     if received.method != "POST" || received.uri != "/" {
-        wrong.push(format!("{} {} instead of POST /", received.method, received.uri));
+        wrong.push(format!(
+            "{} {} instead of POST /",
+            received.method, received.uri
+        ));
     }
     let content_type = received.header("content-type");
     if content_type != "application/x-amz-json-1.1" {
@@ -40,10 +46,14 @@ fn members(operation: Operation, body: &Value) -> Vec<String> {
         Operation::Poll => (&["HostIdentifier"], &[]),
         Operation::Specification => (&["DeploymentExecutionId", "HostIdentifier"], &[]),
         Operation::Acknowledge => (&["HostCommandIdentifier", "Diagnostics"], &[]),
-        Operation::Complete => (&["HostCommandIdentifier", "CommandStatus", "Diagnostics"], &[]),
-        Operation::Update => {
-            (&["HostCommandIdentifier"], &["EstimatedCompletionTime", "Diagnostics"])
-        }
+        Operation::Complete => (
+            &["HostCommandIdentifier", "CommandStatus", "Diagnostics"],
+            &[],
+        ),
+        Operation::Update => (
+            &["HostCommandIdentifier"],
+            &["EstimatedCompletionTime", "Diagnostics"],
+        ),
     };
     let mut wrong = Vec::new();
     for name in required.iter().filter(|name| !object.contains_key(**name)) {
@@ -74,8 +84,16 @@ fn members(operation: Operation, body: &Value) -> Vec<String> {
     wrong
 }
 
+/// The two payloads of an acknowledgement.
+const NOOPS: [&str; 2] = [r#"{"IsCommandNoop":true}"#, r#"{"IsCommandNoop":false}"#];
+
 fn envelope(operation: Operation, envelope: &Value) -> Vec<String> {
-    let text = |name| envelope.get(name).and_then(Value::as_str).unwrap_or_default();
+    let text = |name| {
+        envelope
+            .get(name)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     let (format, payload) = (text("Format"), text("Payload"));
     let mut wrong = Vec::new();
     if format != "JSON" {
@@ -86,10 +104,8 @@ fn envelope(operation: Operation, envelope: &Value) -> Vec<String> {
         wrong.push(format!("Diagnostics.Payload has {length} characters"));
     }
     match operation {
-        Operation::Acknowledge => {
-            if !matches!(payload, r#"{"IsCommandNoop":true}"# | r#"{"IsCommandNoop":false}"#) {
-                wrong.push(format!("the acknowledgement's payload is {payload:?}"));
-            }
+        Operation::Acknowledge if !NOOPS.contains(&payload) => {
+            wrong.push(format!("the acknowledgement's payload is {payload:?}"));
         }
         Operation::Complete => wrong.extend(diagnostics(payload)),
         _ => {}
@@ -103,8 +119,14 @@ fn diagnostics(payload: &str) -> Vec<String> {
         return vec![format!("the diagnostics are no JSON object: {payload:?}")];
     };
     let mut wrong = Vec::new();
-    if object.get("error_code").and_then(Value::as_u64).is_none_or(|code| code > 7) {
-        wrong.push(format!("the diagnostics have no known error_code: {payload:?}"));
+    if object
+        .get("error_code")
+        .and_then(Value::as_u64)
+        .is_none_or(|code| code > 7)
+    {
+        wrong.push(format!(
+            "the diagnostics have no known error_code: {payload:?}"
+        ));
     }
     if object.len() != 4 {
         wrong.push(format!("the diagnostics have {} members", object.len()));
@@ -122,7 +144,12 @@ fn diagnostics(payload: &str) -> Vec<String> {
             None => wrong.push(format!("{name} is not in its place: {payload:?}")),
         }
     }
-    let log = object.get("log").and_then(Value::as_str).unwrap_or_default().chars().count();
+    let log = object
+        .get("log")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .chars()
+        .count();
     if log > 2047 {
         wrong.push(format!("the diagnostics have a log of {log} characters"));
     }

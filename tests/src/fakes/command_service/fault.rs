@@ -60,7 +60,8 @@ pub enum Fault {
 /// Which calls of an operation a fault is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum When {
-    /// The n-th call of the operation since the service started, counted from 1.
+    /// The n-th call of the operation since the service started, counted from 1. Calls that are
+    /// refused (a wrong signature, a violation) do not count.
     Call(u64),
     /// The next n calls.
     Next(u64),
@@ -115,20 +116,27 @@ impl Fault {
     /// The reply, given what the answer would have been.
     pub(super) async fn reply(self, answer: Answer) -> Reply {
         let body = answer.text();
-        let error = |status, kind: &str, message: &str| Answer::error(status, kind, message).reply();
+        let error =
+            |status, kind: &str, message: &str| Answer::error(status, kind, message).reply();
         match self {
             Self::Throttled => error(429, "ThrottlingException", "slow down"),
             Self::ThrottledInText => error(400, "ClientException", "Rate exceeded for the host"),
             Self::ServerError => error(500, "com.amazon.codedeploy#ServerException", "it is us"),
-            Self::Unavailable => {
-                Reply::new(503, "text/html", Script::whole("<html>Service Unavailable</html>"))
-            }
+            Self::Unavailable => Reply::new(
+                503,
+                "text/html",
+                Script::whole("<html>Service Unavailable</html>"),
+            ),
             Self::ClientException(message) => {
                 error(400, "com.amazon.codedeploy#ClientException", &message)
             }
             Self::ExpiredToken => error(400, "ExpiredTokenException", "the token has expired"),
             Self::AccessDenied => error(403, "AccessDeniedException", "not authorized"),
-            Self::Error { status, kind, message } => error(status, &kind, &message),
+            Self::Error {
+                status,
+                kind,
+                message,
+            } => error(status, &kind, &message),
             Self::Dropped | Self::DroppedAfter => Reply::HangUp,
             Self::Stalled => std::future::pending().await,
             Self::Redirect(to) => {

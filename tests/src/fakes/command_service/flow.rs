@@ -34,11 +34,15 @@ pub(super) struct Flow {
 
 impl Flow {
     pub(super) fn queue(&mut self, host: &str, command: HostCommand) {
-        self.queues.entry(host.to_owned()).or_default().push_back(command);
+        self.queues
+            .entry(host.to_owned())
+            .or_default()
+            .push_back(command);
     }
 
     pub(super) fn specify(&mut self, execution_id: &str, specification: Specification) {
-        self.specifications.insert(execution_id.to_owned(), specification);
+        self.specifications
+            .insert(execution_id.to_owned(), specification);
     }
 
     pub(super) fn answer_acknowledgement(&mut self, command: &str, body: Value) {
@@ -53,10 +57,14 @@ impl Flow {
     ) -> Vec<HostCommand> {
         let id = &deployment.execution_id;
         self.specify(id, deployment.specification.clone());
-        let commands: Vec<HostCommand> =
-            deployment.commands.iter().map(|name| HostCommand::new(host, id, name)).collect();
+        let commands: Vec<HostCommand> = deployment
+            .commands
+            .iter()
+            .map(|name| HostCommand::new(host, id, name))
+            .collect();
         self.ends.remove(id);
-        self.left.insert(id.clone(), commands.iter().cloned().collect());
+        self.left
+            .insert(id.clone(), commands.iter().cloned().collect());
         self.go_on(host, id);
         commands
     }
@@ -68,7 +76,8 @@ impl Flow {
     /// Hands out the next command for `host`.
     pub(super) fn take(&mut self, host: &str) -> Option<HostCommand> {
         let command = self.queues.get_mut(host)?.pop_front()?;
-        self.handed_out.insert(command.id.clone(), (host.to_owned(), command.clone()));
+        self.handed_out
+            .insert(command.id.clone(), (host.to_owned(), command.clone()));
         Some(command)
     }
 
@@ -109,7 +118,9 @@ impl Flow {
         if !self.ended.insert(command.to_owned()) {
             return;
         }
-        let Some((host, command)) = self.handed_out.get(command).cloned() else { return };
+        let Some((host, command)) = self.handed_out.get(command).cloned() else {
+            return;
+        };
         if !self.left.contains_key(&command.execution_id) {
             return;
         }
@@ -117,17 +128,21 @@ impl Flow {
             self.go_on(&host, &command.execution_id);
         } else {
             self.left.remove(&command.execution_id);
-            self.ends.insert(command.execution_id, DeploymentEnd::Failed);
+            self.ends
+                .insert(command.execution_id, DeploymentEnd::Failed);
         }
     }
 
     fn go_on(&mut self, host: &str, execution_id: &str) {
-        let Some(left) = self.left.get_mut(execution_id) else { return };
+        let Some(left) = self.left.get_mut(execution_id) else {
+            return;
+        };
         if let Some(next) = left.pop_front() {
             self.queue(host, next);
         } else {
             self.left.remove(execution_id);
-            self.ends.insert(execution_id.to_owned(), DeploymentEnd::Succeeded);
+            self.ends
+                .insert(execution_id.to_owned(), DeploymentEnd::Succeeded);
         }
     }
 }

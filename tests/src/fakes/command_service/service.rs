@@ -127,12 +127,19 @@ impl FakeCommandService {
     /// Sets the whole answer to the acknowledgement of a command, by its id. Then a noop is not
     /// done by being acknowledged.
     pub fn answer_acknowledgement(&self, command: &str, body: Value) {
-        self.shared.lock().flow.answer_acknowledgement(command, body);
+        self.shared
+            .lock()
+            .flow
+            .answer_acknowledgement(command, body);
     }
 
     /// Plans a fault. Of several for one call the one planned first strikes.
     pub fn fault(&self, operation: Operation, when: When, fault: Fault) {
-        self.shared.lock().faults.push(Planned { operation, when, fault });
+        self.shared.lock().faults.push(Planned {
+            operation,
+            when,
+            fault,
+        });
     }
 
     /// Takes all planned faults back.
@@ -201,23 +208,38 @@ impl Shared {
         let known = Operation::of_target(target);
         let body: Value = serde_json::from_slice(&received.body).unwrap_or_default();
         let authorization = Authorization::parse(received.header("authorization"));
-        let headers = received.headers.iter().filter(|(name, _)| *name != "authorization");
+        let headers = received
+            .headers
+            .iter()
+            .filter(|(name, _)| *name != "authorization");
         let headers = headers.map(|(name, value)| {
-            (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            (
+                name.to_string(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
         });
         let index = self.transcript.record(Call {
             operation: known.map(|(operation, _)| operation),
             target: target.to_owned(),
             body: body.clone(),
             headers: headers.collect(),
-            access_key: authorization.as_ref().map_or("", |known| known.key).to_owned(),
+            access_key: authorization
+                .as_ref()
+                .map_or("", |known| known.key)
+                .to_owned(),
             at: Instant::now(),
             ending: Ending::Open,
             response: Value::Null,
         });
-        let mut open =
-            Open { shared: self, index, ending: Ending::Abandoned, response: Value::Null };
-        let (reply, response) = self.reply(&received, known, &body, authorization.as_ref()).await;
+        let mut open = Open {
+            shared: self,
+            index,
+            ending: Ending::Abandoned,
+            response: Value::Null,
+        };
+        let (reply, response) = self
+            .reply(&received, known, &body, authorization.as_ref())
+            .await;
         open.response = response;
         open.ending = match &reply {
             Reply::Answer(response) => Ending::Answered(response.status().as_u16()),
@@ -225,7 +247,10 @@ impl Shared {
         };
         let date = Timestamp::now() + self.lock().clock_offset;
         reply
-            .with("date", &date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
+            .with(
+                "date",
+                &date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+            )
             .with("x-amzn-requestid", &format!("request-{index}"))
     }
 
@@ -238,7 +263,9 @@ impl Shared {
     ) -> (Reply, Value) {
         let Some((operation, secure)) = known else {
             let target = received.header("x-amz-target");
-            self.lock().violations.push(format!("there is no operation {target:?}"));
+            self.lock()
+                .violations
+                .push(format!("there is no operation {target:?}"));
             let answer = Answer::error(400, "UnknownOperationException", "");
             return (answer.reply(), answer.body);
         };
@@ -269,18 +296,37 @@ impl Shared {
         authorization: Option<&Authorization<'_>>,
         secure: bool,
     ) -> Result<(), Refusal> {
-        let refuse = |kind, message: &str| Err(Refusal { kind, message: message.to_owned() });
+        let refuse = |kind, message: &str| {
+            Err(Refusal {
+                kind,
+                message: message.to_owned(),
+            })
+        };
         let Some(authorization) = authorization else {
-            return refuse("MissingAuthenticationTokenException", "there is no signature");
+            return refuse(
+                "MissingAuthenticationTokenException",
+                "there is no signature",
+            );
         };
         let state = self.lock();
-        if state.expired_keys.iter().any(|expired| expired == authorization.key) {
+        if state
+            .expired_keys
+            .iter()
+            .any(|expired| expired == authorization.key)
+        {
             return refuse("ExpiredTokenException", "The security token is expired");
         }
         let Some(key) = state.keys.iter().find(|key| key.id == authorization.key) else {
-            return refuse("UnrecognizedClientException", "The security token is invalid");
+            return refuse(
+                "UnrecognizedClientException",
+                "The security token is invalid",
+            );
         };
-        let service = if secure { "codedeploy-commands-secure" } else { "codedeploy-commands" };
+        let service = if secure {
+            "codedeploy-commands-secure"
+        } else {
+            "codedeploy-commands"
+        };
         let now = Timestamp::now() + state.clock_offset;
         authorization.verify(received, key, (&state.region, service), now)
     }
@@ -290,10 +336,15 @@ impl Shared {
         let count = state.counts.entry(operation).or_default();
         *count += 1;
         let number = *count;
-        let command = body.get("HostCommandIdentifier").and_then(Value::as_str).unwrap_or_default();
+        let command = body
+            .get("HostCommandIdentifier")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         // Only the first that strikes is used up.
         state.faults.iter_mut().find_map(|planned| {
-            planned.strikes(operation, number, command).then(|| planned.fault.clone())
+            planned
+                .strikes(operation, number, command)
+                .then(|| planned.fault.clone())
         })
     }
 
@@ -302,9 +353,10 @@ impl Shared {
         let command = text("HostCommandIdentifier");
         let answer = match operation {
             Operation::Poll => return self.poll(text("HostIdentifier")).await,
-            Operation::Specification => {
-                self.lock().flow.specification(text("DeploymentExecutionId"))
-            }
+            Operation::Specification => self
+                .lock()
+                .flow
+                .specification(text("DeploymentExecutionId")),
             Operation::Acknowledge => {
                 let payload = body.pointer("/Diagnostics/Payload").and_then(Value::as_str);
                 let noop = payload == Some(r#"{"IsCommandNoop":true}"#);
