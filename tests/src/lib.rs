@@ -9,6 +9,7 @@
 
 mod bundle;
 mod deployment;
+pub mod fakes;
 mod host;
 mod outcome;
 mod privilege;

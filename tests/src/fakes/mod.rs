@@ -1,0 +1,21 @@
+//! Fakes of the services that the agent speaks to, in this process and over real HTTP.
+//!
+//! Invariant: a fake never sleeps to let something happen, and no test has to: every request and
+//! its end are in a transcript that can be waited on. What a client sends is checked here once, for
+//! all tests: what breaks the protocol is answered as the service would and kept as a violation.
+//!
+//! They share no code with the agent, so that one mistake cannot be on both sides.
+
+mod certificate;
+pub mod command_service;
+mod der;
+pub mod imds;
+mod server;
+mod signature;
+mod signer;
+mod transcript;
+
+pub use command_service::FakeCommandService;
+pub use imds::FakeImds;
+pub use signature::Key;
+pub use signer::{Signer, replaced_in_pem};
