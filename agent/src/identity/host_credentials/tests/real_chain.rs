@@ -2,6 +2,8 @@
 //! program once more, in an environment of its own.
 
 use aws_credential_types::provider::ProvideCredentials as _;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Builder, Connector};
 use axum::Router;
 use axum::routing::post;
 use integration_tests::fakes::FakeImds;
@@ -31,7 +33,11 @@ async fn child() {
     }
     let variable = |name: &str| std::env::var(name).ok();
     let imds = Imds::new(ImdsSettings::new(variable, false).unwrap()).unwrap();
-    let https = aws_smithy_http_client::Builder::new().build_http();
+    // As the agent's own client, it goes through the proxy if there is one.
+    let https = Builder::new().build_with_connector_fn(|_, _| {
+        let connector = Connector::builder();
+        connector.proxy_config(ProxyConfig::from_env()).build_http()
+    });
     let region = Region::new("eu-west-1").unwrap();
     let settings = ChainSettings::new(variable, region, false, https, imds);
     println!("IGNORED {}", settings.ignored.join(" "));
