@@ -47,7 +47,7 @@ impl TestHost {
             "root_dir: {}\nlog_dir: {}\non_premises_config_file: {}\n{lines}\n",
             host.root().display(),
             host.path("log").display(),
-            host.path("no-such-file").display()
+            host.on_premises_file().display()
         );
         fs_err::write(host.configuration(), configuration).unwrap();
         fs_err::create_dir(host.destination()).unwrap();
@@ -70,6 +70,12 @@ impl TestHost {
     #[must_use]
     pub fn configuration(&self) -> PathBuf {
         self.path("codedeployagent.yml")
+    }
+
+    /// Where the configuration looks for the on-premises file; there is none at first.
+    #[must_use]
+    pub fn on_premises_file(&self) -> PathBuf {
+        self.path("codedeploy.onpremises.yml")
     }
 
     /// An empty directory for AppSpecs' destinations.

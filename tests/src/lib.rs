@@ -8,6 +8,7 @@
 )]
 
 mod bundle;
+mod daemon;
 mod deployment;
 pub mod fakes;
 mod host;
@@ -18,6 +19,7 @@ pub mod s3;
 mod snapshot;
 
 pub use bundle::Bundle;
+pub use daemon::{DaemonHost, RunningDaemon, accepted};
 pub use deployment::{Deployment, Started};
 pub use host::TestHost;
 pub use outcome::{Event, Outcome};

@@ -62,7 +62,11 @@ impl SourceSettings {
     /// # Errors
     /// When a file of certificates cannot be used, or the library refuses the settings.
     pub fn https_client(&self) -> Result<SharedHttpClient, FetchError> {
-        http::sdk_client(&self.proxy, http::Scheme::Https, &http::trusted(&self.trust)?)
+        http::sdk_client(
+            &self.proxy,
+            http::Scheme::Https,
+            &http::trusted(&self.trust)?,
+        )
     }
 }
 

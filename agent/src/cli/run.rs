@@ -24,7 +24,11 @@ pub(super) fn main(arguments: &RunArguments) -> Exit {
         directory: &config.log_dir,
         program,
         verbose: config.verbose,
-        mode: if config.restrict_log_dir_permissions { 0o640 } else { 0o644 },
+        mode: if config.restrict_log_dir_permissions {
+            0o640
+        } else {
+            0o644
+        },
         json: config.log_format == LogFormat::Json,
         standard_error: true,
     };
@@ -48,7 +52,10 @@ pub(super) fn main(arguments: &RunArguments) -> Exit {
     for warning in &loaded.warnings {
         tracing::warn!(configuration = %path.display(), "{warning}");
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("cannot start: {error}"), Exit::Failed),
     };
@@ -58,8 +65,11 @@ pub(super) fn main(arguments: &RunArguments) -> Exit {
     match ended {
         Ok(()) => Exit::Success,
         Err(error) => {
-            let exit =
-                if error.is_configuration() { Exit::Configuration } else { Exit::Failed };
+            let exit = if error.is_configuration() {
+                Exit::Configuration
+            } else {
+                Exit::Failed
+            };
             tracing::error!("{}", chain(&error));
             exit
         }

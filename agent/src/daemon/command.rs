@@ -66,7 +66,9 @@ impl<C: ControlPlane> Workshop<C> {
                     verdict.message()
                 );
             }
-            let kept = self.completions.keep(&command.host_command_identifier, &verdict);
+            let kept = self
+                .completions
+                .keep(&command.host_command_identifier, &verdict);
             self.completions.send(kept).await;
         }
         drop(place);
@@ -125,7 +127,9 @@ impl<C: ControlPlane> Workshop<C> {
             )));
         }
         let Some(envelope) = reply.generic_envelope else {
-            return Err(Diagnostics::other("the service sent no specification of the deployment"));
+            return Err(Diagnostics::other(
+                "the service sent no specification of the deployment",
+            ));
         };
         let opened = specification::open(&envelope.format, &envelope.payload, &self.signers)
             .map_err(|error| {
@@ -144,7 +148,10 @@ impl<C: ControlPlane> Workshop<C> {
     async fn run(&self, command: &HostCommand, spec: &DeploymentSpec) -> Option<Verdict> {
         let name = command.command_name.as_str();
         let work = Command::from(LifecycleEvent::from(name));
-        let directory = self.host.root.deployment(&spec.deployment_group_id, &spec.deployment_id);
+        let directory = self
+            .host
+            .root
+            .deployment(&spec.deployment_group_id, &spec.deployment_id);
         let mut executor = Executor::new(
             &self.host,
             spec,
@@ -205,7 +212,8 @@ impl<C: ControlPlane> Workshop<C> {
         noop: bool,
     ) -> Result<Acknowledgement, Error> {
         let reply = patiently(&self.gate, PATIENCE, "the acknowledgement", || {
-            self.client.put_host_command_acknowledgement(&command.host_command_identifier, noop)
+            self.client
+                .put_host_command_acknowledgement(&command.host_command_identifier, noop)
         })
         .await;
         match reply {
@@ -217,9 +225,7 @@ impl<C: ControlPlane> Workshop<C> {
                 )
                 | None => Acknowledgement::Run,
             }),
-            Err(error) if error.is_throttling() || error.is_transient() => {
-                Ok(Acknowledgement::Run)
-            }
+            Err(error) if error.is_throttling() || error.is_transient() => Ok(Acknowledgement::Run),
             Err(error) => Err(error),
         }
     }

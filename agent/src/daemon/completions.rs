@@ -10,9 +10,9 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::retry::told;
+use super::retry::{pause_after, told};
 use crate::control_plane::{
-    CompletionStatus, ControlPlane, Disposition, Envelope, Gate, disposition, error_backoff,
+    CompletionStatus, ControlPlane, Disposition, Envelope, Gate, disposition,
 };
 use crate::error::chain;
 use crate::files::write_atomically;
@@ -24,9 +24,6 @@ const FORMAT: u32 = 1;
 /// A result that the service has refused to take for so long is of no use to anybody: it has
 /// given up on the command after an hour or two at most.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The longest pause between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(90);
 
 /// One result as it lies on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,13 +63,21 @@ impl<C: ControlPlane> Completions<C> {
         gate: Gate,
         stop: watch::Receiver<bool>,
     ) -> Self {
-        Self { directory, client, gate, counter: AtomicU64::new(0), stop }
+        Self {
+            directory,
+            client,
+            gate,
+            counter: AtomicU64::new(0),
+            stop,
+        }
     }
 
     /// Writes a result down. When even that fails it is kept in memory alone, which is said.
     pub(super) fn keep(&self, command: &str, verdict: &Verdict) -> Kept {
-        let made_at =
-            SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let made_at = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
         let completion = Completion {
             format: FORMAT,
             host_command_identifier: command.to_owned(),
@@ -83,7 +88,10 @@ impl<C: ControlPlane> Completions<C> {
         };
         let number = self.counter.fetch_add(1, Ordering::Relaxed);
         let name = format!("{made_at}-{}-{number}.json", std::process::id());
-        let kept = Kept { path: self.directory.join(name), completion };
+        let kept = Kept {
+            path: self.directory.join(name),
+            completion,
+        };
         if let Err(error) = self.write(&kept) {
             tracing::error!(
                 command,
@@ -103,10 +111,15 @@ impl<C: ControlPlane> Completions<C> {
 
     /// The results that an earlier agent could not get rid of, oldest first.
     pub(super) fn left_behind(&self) -> Vec<Kept> {
-        let Ok(entries) = fs::read_dir(&self.directory) else { return Vec::new() };
+        let Ok(entries) = fs::read_dir(&self.directory) else {
+            return Vec::new();
+        };
         let mut kept: Vec<Kept> = entries
             .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "json")
+            })
             .filter_map(|path| match read(&path) {
                 Ok(completion) => Some(Kept { path, completion }),
                 Err(error) => {
@@ -118,9 +131,7 @@ impl<C: ControlPlane> Completions<C> {
                 }
             })
             .collect();
-        kept.sort_by(|a, b| {
-            (a.completion.made_at, &a.path).cmp(&(b.completion.made_at, &b.path))
-        });
+        kept.sort_by(|a, b| (a.completion.made_at, &a.path).cmp(&(b.completion.made_at, &b.path)));
         kept
     }
 
@@ -147,7 +158,11 @@ impl<C: ControlPlane> Completions<C> {
             match disposition(&error, kept.completion.may_have_been_accepted) {
                 Disposition::Retry => {}
                 Disposition::AcceptedAlready => {
-                    tracing::info!(command, "an earlier try had been accepted: {}", chain(&error));
+                    tracing::info!(
+                        command,
+                        "an earlier try had been accepted: {}",
+                        chain(&error)
+                    );
                     return remove(&kept.path);
                 }
                 Disposition::RefusedForGood => {
@@ -160,10 +175,14 @@ impl<C: ControlPlane> Completions<C> {
             }
             let made = UNIX_EPOCH + Duration::from_secs(kept.completion.made_at);
             if made.elapsed().is_ok_and(|age| age > GIVEN_UP_AFTER) {
-                tracing::error!(command, "the result is given up after a day: {}", chain(&error));
+                tracing::error!(
+                    command,
+                    "the result is given up after a day: {}",
+                    chain(&error)
+                );
                 return remove(&kept.path);
             }
-            let pause = error_backoff(tries).min(LONGEST_PAUSE);
+            let pause = pause_after(tries);
             tracing::warn!(
                 command,
                 again_in_seconds = pause.as_secs_f64(),
@@ -185,7 +204,12 @@ impl<C: ControlPlane> Completions<C> {
         };
         let diagnostics = Envelope::json(completion.payload.clone());
         let command = &completion.host_command_identifier;
-        self.gate.run(self.client.put_host_command_complete(command, status, &diagnostics)).await
+        self.gate
+            .run(
+                self.client
+                    .put_host_command_complete(command, status, &diagnostics),
+            )
+            .await
     }
 
     fn note_uncertain(&self, kept: &mut Kept) {
@@ -209,7 +233,10 @@ fn read(path: &Path) -> io::Result<Completion> {
     if completion.format == FORMAT {
         Ok(completion)
     } else {
-        Err(io::Error::other(format!("its format is {} and not {FORMAT}", completion.format)))
+        Err(io::Error::other(format!(
+            "its format is {} and not {FORMAT}",
+            completion.format
+        )))
     }
 }
 

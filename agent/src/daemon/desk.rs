@@ -47,7 +47,10 @@ pub(super) struct Vacancy {
 
 impl Desk {
     pub(super) fn new() -> Self {
-        Self { places: Arc::new(Semaphore::new(AT_ONCE)), state: Arc::default() }
+        Self {
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            state: Arc::default(),
+        }
     }
 
     /// Waits until there is a place.
@@ -60,12 +63,17 @@ impl Desk {
     /// Takes a place for `command`, unless it is at work or has been: then none.
     pub(super) fn take(&self, vacancy: Vacancy, command: &str) -> Option<Place> {
         let mut state = self.state();
-        if state.over.iter().any(|over| over == command) || !state.current.insert(command.to_owned())
+        if state.over.iter().any(|over| over == command)
+            || !state.current.insert(command.to_owned())
         {
             return None;
         }
         let command = command.to_owned();
-        Some(Place { desk: self.clone(), command, _permit: vacancy.permit })
+        Some(Place {
+            desk: self.clone(),
+            command,
+            _permit: vacancy.permit,
+        })
     }
 
     /// Waits for the turn of a command of `deployment`; it lasts until the guard is dropped.
@@ -76,7 +84,9 @@ impl Desk {
             let known = state.deployments.get(deployment).and_then(Weak::upgrade);
             known.unwrap_or_else(|| {
                 let turn = Arc::default();
-                state.deployments.insert(deployment.clone(), Arc::downgrade(&turn));
+                state
+                    .deployments
+                    .insert(deployment.clone(), Arc::downgrade(&turn));
                 turn
             })
         };
@@ -118,12 +128,18 @@ mod tests {
     use super::*;
 
     fn block_on<T>(work: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(work)
     }
 
     /// Whether `work` is still pending when everything else has been done.
     async fn waits<T>(work: impl Future<Output = T>) -> bool {
-        tokio::time::timeout(Duration::from_millis(20), work).await.is_err()
+        tokio::time::timeout(Duration::from_millis(20), work)
+            .await
+            .is_err()
     }
 
     #[test]
@@ -161,8 +177,10 @@ mod tests {
     fn one_deployments_commands_take_turns_and_others_do_not_wait() {
         block_on(async {
             let desk = Desk::new();
-            let (one, other) =
-                (DeploymentId::new("d-1").unwrap(), DeploymentId::new("d-2").unwrap());
+            let (one, other) = (
+                DeploymentId::new("d-1").unwrap(),
+                DeploymentId::new("d-2").unwrap(),
+            );
             let turn = desk.turn(&one).await;
             assert!(waits(desk.turn(&one)).await);
             drop(desk.turn(&other).await);

@@ -50,7 +50,10 @@ impl PidFile {
         let lock_path = lock_path(directory, program);
         let lock = Lock::try_acquire(&lock_path).map_err(PidFileError::Lock)?;
         let Some(lock) = lock else {
-            return Err(PidFileError::Running { pid: read(&path), lock: lock_path });
+            return Err(PidFileError::Running {
+                pid: read(&path),
+                lock: lock_path,
+            });
         };
         let content = format!("{}\n", std::process::id());
         write_atomically(&path, content.as_bytes(), 0o644).map_err(PidFileError::Write)?;
@@ -85,7 +88,12 @@ fn lock_path(directory: &Path, program: &str) -> PathBuf {
 }
 
 fn read(path: &Path) -> Option<i32> {
-    fs::read_to_string(path).ok()?.trim().parse().ok().filter(|pid| *pid > 0)
+    fs::read_to_string(path)
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
+        .filter(|pid| *pid > 0)
 }
 
 #[cfg(test)]

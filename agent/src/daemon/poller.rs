@@ -44,7 +44,9 @@ impl<C: ControlPlane> Poller<C> {
         begin: &mut impl FnMut(HostCommand, Place),
     ) -> Duration {
         // No command is asked for that could not be begun.
-        let Some(vacancy) = self.desk.vacancy().await else { return self.wait_between_runs };
+        let Some(vacancy) = self.desk.vacancy().await else {
+            return self.wait_between_runs;
+        };
         let pass = self.gate.enter().await;
         let asked = Instant::now();
         let answer = self.client.poll_host_command(&self.host_identifier).await;

@@ -4,8 +4,18 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::control_plane::{Error, Gate, error_backoff};
+use crate::control_plane::{Disposition, Error, Gate, disposition};
 use crate::error::chain;
+
+/// The longest pause between two tries of a call about a command.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The pause after so many errors of a call about a command: a second, then twice as long each
+/// time. A deployment waits meanwhile, so it begins lower than the poll loop's.
+pub(super) fn pause_after(errors: u32) -> Duration {
+    let doublings = errors.saturating_sub(1).min(10);
+    (Duration::from_secs(1) * (1 << doublings)).min(LONGEST_PAUSE)
+}
 
 /// Makes `call` until it succeeds, fails for good, or `patience` is over. Throttling is the
 /// gate's business and only uses up patience.
@@ -26,8 +36,12 @@ where
             Err(error) => error,
         };
         errors += 1;
-        let pause = if error.is_throttling() { Duration::ZERO } else { error_backoff(errors) };
-        let may_pass = error.is_throttling() || error.is_transient() || error.is_credentials();
+        let pause = if error.is_throttling() {
+            Duration::ZERO
+        } else {
+            pause_after(errors)
+        };
+        let may_pass = disposition(&error, false) == Disposition::Retry;
         if !may_pass || began.elapsed() + pause > patience {
             return Err(error);
         }
@@ -52,5 +66,16 @@ pub(super) async fn sleep_unless(stop: &mut watch::Receiver<bool>, pause: Durati
 pub(super) async fn told(signal: &mut watch::Receiver<bool>) {
     if signal.wait_for(|told| *told).await.is_err() {
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_minute() {
+        let seconds = |errors| pause_after(errors).as_secs();
+        assert_eq!([1, 2, 3, 6, 7, 1000].map(seconds), [1, 2, 4, 32, 60, 60]);
     }
 }

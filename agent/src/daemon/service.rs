@@ -106,7 +106,10 @@ pub async fn run(
 ) -> Result<(), ServiceError> {
     let signals = signals::listen().map_err(ServiceError::Signals)?;
     // The configuration is valid and signals are handled; who the host is may take longer.
-    notify(&[NotifyState::Ready, NotifyState::Status("finding out who this host is")]);
+    notify(&[
+        NotifyState::Ready,
+        NotifyState::Status("finding out who this host is"),
+    ]);
     tokio::spawn(watchdog());
     let mut stop = signals.stop.clone();
     let parts = tokio::select! {
@@ -116,7 +119,9 @@ pub async fn run(
             return Ok(());
         }
     };
-    LocalSet::new().run_until(serve(config, parts, signals)).await;
+    LocalSet::new()
+        .run_until(serve(config, parts, signals))
+        .await;
     Ok(())
 }
 
@@ -152,18 +157,19 @@ async fn prepare(
     })
     .await
     .map_err(ServiceError::Imds)?;
-    config.check_fips_region(identity.region.as_str()).map_err(ServiceError::Region)?;
+    config
+        .check_fips_region(identity.region.as_str())
+        .map_err(ServiceError::Region)?;
     tracing::info!(
         region = identity.region.as_str(),
         host = identity.host_identifier,
         "this host is known by {}",
         identity.source
     );
-    let trust = TrustRoots::load(&TrustPaths::from_environment(variable))
-        .map_err(ServiceError::Trust)?;
-    let mut sources =
-        source_settings(config, on_premises, Credentials::OrdinaryChain, variable)
-            .map_err(ServiceError::Proxy)?;
+    let trust =
+        TrustRoots::load(&TrustPaths::from_environment(variable)).map_err(ServiceError::Trust)?;
+    let mut sources = source_settings(config, on_premises, Credentials::OrdinaryChain, variable)
+        .map_err(ServiceError::Proxy)?;
     sources.region = Some(identity.region.as_str().to_owned());
     let credentials = match on_premises {
         Some(on_premises) => HostCredentials::on_premises(&on_premises.credentials),
@@ -175,7 +181,8 @@ async fn prepare(
             imds,
         )),
     };
-    sources.credentials = Credentials::Provider(SharedCredentialsProvider::new(credentials.clone()));
+    sources.credentials =
+        Credentials::Provider(SharedCredentialsProvider::new(credentials.clone()));
     let settings = Settings::new(
         config,
         &identity.region,
@@ -184,8 +191,12 @@ async fn prepare(
         variable,
     )
     .map_err(ServiceError::Settings)?;
-    let client =
-        Client::new(settings, &trust, SharedCredentialsProvider::new(credentials.clone())).map_err(ServiceError::Client)?;
+    let client = Client::new(
+        settings,
+        &trust,
+        SharedCredentialsProvider::new(credentials.clone()),
+    )
+    .map_err(ServiceError::Client)?;
     let client = Arc::new(client);
     let signers = match &config.signer_ca_file {
         Some(path) => SignerTrust::from_file(path).map_err(ServiceError::Signers)?,
@@ -208,7 +219,9 @@ async fn prepare(
         host_identifier: identity.host_identifier,
         signers,
         tracking: Tracking::new(
-            config.root_dir.join(config.ongoing_deployment_tracking.as_str()),
+            config
+                .root_dir
+                .join(config.ongoing_deployment_tracking.as_str()),
         ),
         completions: Completions::new(
             pending,
@@ -218,11 +231,18 @@ async fn prepare(
         ),
         give_up: signals.give_up.clone(),
     };
-    Ok(Parts { client, gate, workshop })
+    Ok(Parts {
+        client,
+        gate,
+        workshop,
+    })
 }
 
 async fn hook_base(config: &Config) -> HookBase {
-    let own = HookBase { variables: std::env::vars_os().collect(), umask: 0o022 };
+    let own = HookBase {
+        variables: std::env::vars_os().collect(),
+        umask: 0o022,
+    };
     if !config.profile_environment {
         return own;
     }
@@ -237,7 +257,11 @@ async fn hook_base(config: &Config) -> HookBase {
 
 /// Serves until told to stop, then lets the work in progress come to its end.
 async fn serve(config: &Config, parts: Parts, signals: Signals) {
-    let Parts { client, gate, workshop } = parts;
+    let Parts {
+        client,
+        gate,
+        workshop,
+    } = parts;
     let desk = workshop.desk.clone();
     let host_identifier = workshop.host_identifier.clone();
     let workshop = Arc::new(workshop);
@@ -279,8 +303,15 @@ fn take_up_what_was_left(workshop: &Arc<Workshop<Client>>) {
         if left.iter().any(|kept| kept.command() == command) {
             continue;
         }
-        tracing::error!(command, "an earlier agent went down while it was at work on a command");
-        left.push(workshop.completions.keep(&command, &Diagnostics::agent_restarted()));
+        tracing::error!(
+            command,
+            "an earlier agent went down while it was at work on a command"
+        );
+        left.push(
+            workshop
+                .completions
+                .keep(&command, &Diagnostics::agent_restarted()),
+        );
     }
     for kept in left {
         let workshop = Arc::clone(workshop);
@@ -297,7 +328,9 @@ fn notify(states: &[NotifyState<'_>]) {
 
 /// Tells the service manager twice in each interval of its watchdog that we are alive.
 async fn watchdog() {
-    let Some(interval) = sd_notify::watchdog_enabled() else { return };
+    let Some(interval) = sd_notify::watchdog_enabled() else {
+        return;
+    };
     let mut tick = tokio::time::interval((interval / 2).max(Duration::from_millis(1)));
     loop {
         tick.tick().await;

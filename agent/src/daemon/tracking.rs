@@ -79,7 +79,10 @@ impl Tracking {
 fn read(path: &Path) -> io::Result<Option<String>> {
     let metadata = fs::symlink_metadata(path)?;
     if !metadata.is_file() {
-        return Err(io::Error::other(format!("{} is no tracking file", path.display())));
+        return Err(io::Error::other(format!(
+            "{} is no tracking file",
+            path.display()
+        )));
     }
     let age = metadata.modified()?.elapsed().unwrap_or_default();
     if age > FORGOTTEN_AFTER || metadata.len() > LONGEST_IDENTIFIER as u64 {
@@ -127,7 +130,10 @@ mod tests {
         fs::write(directory.path().join("d-garbage"), vec![0xff; 5000]).unwrap();
         fs::create_dir(directory.path().join("d-directory")).unwrap();
         let long_ago = SystemTime::now() - Duration::from_secs(25 * 60 * 60);
-        let old = fs::OpenOptions::new().write(true).open(directory.path().join("d-old")).unwrap();
+        let old = fs::OpenOptions::new()
+            .write(true)
+            .open(directory.path().join("d-old"))
+            .unwrap();
         old.set_modified(long_ago).unwrap();
         let mut complaints = Vec::new();
         let commands = tracking.take_left_behind(|complaint| complaints.push(complaint));
@@ -139,6 +145,10 @@ mod tests {
     #[test]
     fn without_a_directory_nothing_was_left() {
         let tracking = Tracking::new("/nonexistent/ongoing-deployment".into());
-        assert!(tracking.take_left_behind(|complaint| panic!("{complaint}")).is_empty());
+        assert!(
+            tracking
+                .take_left_behind(|complaint| panic!("{complaint}"))
+                .is_empty()
+        );
     }
 }

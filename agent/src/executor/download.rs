@@ -47,7 +47,9 @@ impl Executor<'_> {
         &mut self,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<SuccessMessage, Diagnostics> {
-        self.try_download(progress).await.map_err(|error| Diagnostics::other(&chain(&error)))
+        self.try_download(progress)
+            .await
+            .map_err(|error| Diagnostics::other(&chain(&error)))
     }
 
     async fn try_download(
@@ -83,7 +85,7 @@ impl Executor<'_> {
             self.directory.path(),
             self.host.state_file_mode,
         )
-                    .map_err(DownloadError::MostRecent)?;
+        .map_err(DownloadError::MostRecent)?;
         Ok(message)
     }
 
@@ -95,7 +97,11 @@ impl Executor<'_> {
         if !self.host.reuse_archives {
             return None;
         }
-        let earlier = self.host.root.deployment(&self.spec.deployment_group_id, from).archive();
+        let earlier = self
+            .host
+            .root
+            .deployment(&self.spec.deployment_group_id, from)
+            .archive();
         if !earlier.is_dir() {
             progress(Progress::Note(format!(
                 "the revision of {from} is no longer on this host, so it is downloaded"
@@ -122,9 +128,15 @@ impl Executor<'_> {
             read_pointer(&records.last_successful()).map_err(DownloadError::LastSuccessful)?;
         let mut keep: Vec<&Path> = vec![self.directory.path()];
         let reused = self.spec.reuse_archive_from.as_ref().map(|id| {
-            self.host.root.deployment(&self.spec.deployment_group_id, id)
+            self.host
+                .root
+                .deployment(&self.spec.deployment_group_id, id)
         });
-        keep.extend(reused.iter().map(crate::deployment_root::DeploymentDirectory::path));
+        keep.extend(
+            reused
+                .iter()
+                .map(crate::deployment_root::DeploymentDirectory::path),
+        );
         keep.extend(
             successful
                 .iter()

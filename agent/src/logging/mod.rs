@@ -42,7 +42,11 @@ impl Log<'_> {
     /// # Errors
     /// When the file cannot be opened, or there is a log already.
     pub fn start(&self) -> io::Result<()> {
-        let level = if self.verbose { LevelFilter::DEBUG } else { LevelFilter::INFO };
+        let level = if self.verbose {
+            LevelFilter::DEBUG
+        } else {
+            LevelFilter::INFO
+        };
         let file = DailyFile::open(self.directory, self.program, self.mode)?;
         let mut layers = vec![self.layer(Mutex::new(file))];
         if self.standard_error {
@@ -56,7 +60,9 @@ impl Log<'_> {
     where
         W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
     {
-        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer);
+        let layer = tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .with_writer(writer);
         if self.json {
             layer.json().flatten_event(true).boxed()
         } else {

@@ -83,20 +83,16 @@ pub(super) async fn prepare(arguments: &RunBundleArguments) -> Result<Prepared, 
         }
     }
     // Other than the daemon, a person uses the credentials of their own environment.
-    let settings =
-        source_settings(&config, on_premises.as_ref(), Credentials::OrdinaryChain, |name| {
-            std::env::var_os(name)
-        })
-        .map_err(SettingsError::Proxy)?;
-    let sources = Sources::new(settings);
-    let runner = runner_program().map_err(SettingsError::Program)?;
-    let host = Host::new(
+    let settings = source_settings(
         &config,
         on_premises.as_ref(),
-        environment,
-        runner,
-        sources,
-    );
+        Credentials::OrdinaryChain,
+        |name| std::env::var_os(name),
+    )
+    .map_err(SettingsError::Proxy)?;
+    let sources = Sources::new(settings);
+    let runner = runner_program().map_err(SettingsError::Program)?;
+    let host = Host::new(&config, on_premises.as_ref(), environment, runner, sources);
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
@@ -137,6 +133,7 @@ fn specification(arguments: &RunBundleArguments) -> Result<DeploymentSpec, Setti
         file_exists_behavior: arguments.file_exists_behavior.clone(),
         all_possible_lifecycle_events: Some(possible),
         revision,
+        reuse_archive_from: None,
     })
 }
 
@@ -177,7 +174,11 @@ fn start_log(config: &Config) -> std::io::Result<()> {
         directory: &config.log_dir,
         program: LOG_NAME,
         verbose: config.verbose,
-        mode: if config.restrict_log_dir_permissions { 0o640 } else { 0o644 },
+        mode: if config.restrict_log_dir_permissions {
+            0o640
+        } else {
+            0o644
+        },
         json: config.log_format == LogFormat::Json,
         standard_error: false,
     }

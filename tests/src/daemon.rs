@@ -1,0 +1,230 @@
+//! `agent run` as a process, on a host of its own, against the fakes of the services.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::fakes::command_service::{
+    ACCESS_KEY, Call, Operation, SECRET_KEY, ScriptedDeployment, Specification, s3_revision,
+    specification,
+};
+use crate::fakes::{FakeCommandService, Signer};
+use crate::s3::S3Server;
+use crate::{TestHost, agent, eventually};
+
+const REGION: &str = "us-east-1";
+
+/// An on-premises host, with a command service and an S3 of its own.
+#[derive(Debug)]
+pub struct DaemonHost {
+    /// Its directories.
+    pub host: TestHost,
+    /// The command service.
+    pub service: FakeCommandService,
+    /// S3, with the bucket `revisions`.
+    pub s3: S3Server,
+}
+
+impl Default for DaemonHost {
+    fn default() -> Self {
+        Self::with_configuration("")
+    }
+}
+
+impl DaemonHost {
+    /// The host's ARN.
+    pub const IDENTIFIER: &str = "arn:aws:iam::123456789012:user/test-host";
+
+    /// A host whose configuration has these lines as well.
+    ///
+    /// # Panics
+    /// When its files cannot be written.
+    #[must_use]
+    pub fn with_configuration(lines: &str) -> Self {
+        let (service, s3) = (FakeCommandService::start(REGION), S3Server::start());
+        let pid_directory = tempfile::tempdir().unwrap();
+        let host = TestHost::with_configuration(&format!(
+            "deploy_control_endpoint: {}\ns3_endpoint_override: {}\npid_dir: {}/pid\n\
+             wait_between_runs: 1\nprofile_environment: false\n{lines}",
+            service.endpoint(),
+            s3.endpoint(),
+            // Below the host's own directory, which is not known before it is made.
+            pid_directory.path().display(),
+        ));
+        let text = fs_err::read_to_string(host.configuration()).unwrap();
+        let own = text.replace(
+            pid_directory.path().to_str().unwrap(),
+            host.path("").to_str().unwrap(),
+        );
+        fs_err::write(host.configuration(), own).unwrap();
+        let identity = format!(
+            "region: {REGION}\niam_user_arn: {}\naws_access_key_id: {ACCESS_KEY}\n\
+             aws_secret_access_key: {SECRET_KEY}\n",
+            Self::IDENTIFIER
+        );
+        fs_err::write(host.on_premises_file(), identity).unwrap();
+        Self { host, service, s3 }
+    }
+
+    /// Starts the daemon.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start(&self) -> RunningDaemon {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test starts the program under test"
+        )]
+        let mut command = Command::new(agent());
+        let errors = fs_err::File::create(self.host.path("standard-error")).unwrap();
+        let child = command
+            .args(["run", "--config"])
+            .arg(self.host.configuration())
+            .env_clear()
+            .env(
+                "PATH",
+                "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            )
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(errors.into_file())
+            .spawn()
+            .unwrap();
+        RunningDaemon { child }
+    }
+
+    /// Puts a revision into S3: a zip of the bundle's files.
+    ///
+    /// # Panics
+    /// When the bundle cannot be read.
+    pub fn publish(&self, key: &str, bundle: &Path) {
+        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for (name, entry) in crate::snapshot(bundle) {
+            if let crate::Kind::File(content) = entry.kind {
+                let options = zip::write::SimpleFileOptions::default().unix_permissions(entry.mode);
+                writer.start_file(name.to_str().unwrap(), options).unwrap();
+                writer.write_all(&content).unwrap();
+            }
+        }
+        self.s3
+            .put("revisions", key, &writer.finish().unwrap().into_inner());
+    }
+
+    /// The content of a specification for a revision that was published.
+    #[must_use]
+    pub fn specification(&self, deployment: &str, key: &str) -> Value {
+        specification(deployment, "group-1", &s3_revision("revisions", key, "zip"))
+    }
+
+    /// Begins an in-place deployment of a revision that was published.
+    #[must_use]
+    pub fn deploy(&self, deployment: &str, key: &str) -> ScriptedDeployment {
+        let content = self.specification(deployment, key);
+        let signed = Specification::signed(&Signer::new(), &content);
+        let scripted = ScriptedDeployment::in_place(deployment, signed);
+        let _ = self.service.deploy(Self::IDENTIFIER, &scripted);
+        scripted
+    }
+
+    /// The successful completions so far, in order: command and status.
+    #[must_use]
+    pub fn completions(&self) -> Vec<(String, String)> {
+        accepted(&self.service.calls())
+            .iter()
+            .map(|call| {
+                let command = call
+                    .text("HostCommandIdentifier")
+                    .rsplit('-')
+                    .next()
+                    .unwrap();
+                (command.to_owned(), call.text("CommandStatus").to_owned())
+            })
+            .collect()
+    }
+
+    /// The agent's log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        fs_err::read_to_string(self.host.path("log/codedeploy-agent.log")).unwrap_or_default()
+    }
+
+    /// Results that lie on disk, not accepted yet.
+    #[must_use]
+    pub fn pending(&self) -> Vec<PathBuf> {
+        let Ok(entries) = fs_err::read_dir(self.host.root().join("pending-completions")) else {
+            return Vec::new();
+        };
+        entries.map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+/// Completions that the service has accepted.
+#[must_use]
+pub fn accepted(calls: &[Call]) -> Vec<&Call> {
+    calls
+        .iter()
+        .filter(|call| call.operation == Some(Operation::Complete) && call.succeeded())
+        .collect()
+}
+
+/// A daemon at work; killed when dropped.
+#[derive(Debug)]
+pub struct RunningDaemon {
+    child: Child,
+}
+
+impl RunningDaemon {
+    /// Its process id.
+    ///
+    /// # Panics
+    /// Never: process ids fit.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).unwrap()
+    }
+
+    /// Sends a signal.
+    ///
+    /// # Panics
+    /// When the daemon is gone.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid()), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    /// When it does not end in time.
+    pub fn wait(&mut self) -> ExitStatus {
+        let mut status = None;
+        eventually("the daemon to end", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    /// Stops it with SIGTERM and asserts that it ends well.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn stop(&mut self) {
+        self.signal(Signal::SIGTERM);
+        let status = self.wait();
+        assert!(status.success(), "{status}");
+    }
+}
+
+impl Drop for RunningDaemon {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,10 @@
+//! `agent run` against the fakes, over the real protocol.
+
+#![expect(clippy::unwrap_used, reason = "a failure fails the test")]
+
+mod deployments;
+mod faults;
+mod flow;
+mod process;
+mod reporting;
+mod specifications;

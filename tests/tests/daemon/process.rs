@@ -1,0 +1,119 @@
+//! The daemon as a process: signals, its lock and pid file, broken configurations.
+
+use std::process::{Command, Output};
+
+use integration_tests::fakes::command_service::{Ending, Operation};
+use integration_tests::{DaemonHost, agent, eventually};
+use nix::sys::signal::Signal;
+
+fn polling(daemon: &DaemonHost) {
+    daemon.service.wait_for("a poll", |calls| {
+        calls
+            .iter()
+            .any(|call| call.operation == Some(Operation::Poll))
+    });
+}
+
+#[test]
+fn sigterm_and_sigint_give_up_the_poll_and_end_it_well() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let daemon = DaemonHost::default();
+        let mut running = daemon.start();
+        polling(&daemon);
+        running.signal(signal);
+        assert!(running.wait().success());
+        daemon.service.wait_for("the poll to be given up", |calls| {
+            calls.iter().any(|call| call.ending == Ending::Abandoned)
+        });
+        assert!(!daemon.host.path("pid/codedeploy-agent.pid").exists());
+    }
+}
+
+#[test]
+fn sighup_is_survived_and_a_moved_log_is_made_anew() {
+    let daemon = DaemonHost::default();
+    let mut running = daemon.start();
+    polling(&daemon);
+    let log = daemon.host.path("log/codedeploy-agent.log");
+    fs_err::rename(&log, daemon.host.path("log/moved")).unwrap();
+    running.signal(Signal::SIGHUP);
+    eventually("the log to be made anew", || log.exists());
+    running.stop();
+}
+
+fn run(daemon: &DaemonHost) -> Output {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test starts the program under test"
+    )]
+    Command::new(agent())
+        .args(["run", "--config"])
+        .arg(daemon.host.configuration())
+        .env_clear()
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_second_daemon_is_refused_with_the_pid_of_the_first() {
+    let daemon = DaemonHost::default();
+    let mut running = daemon.start();
+    polling(&daemon);
+    let pid = fs_err::read_to_string(daemon.host.path("pid/codedeploy-agent.pid")).unwrap();
+    assert_eq!(pid, format!("{}\n", running.pid()));
+    let second = run(&daemon);
+    assert_eq!(second.status.code(), Some(1));
+    let said = String::from_utf8(second.stderr).unwrap();
+    assert!(said.contains(&running.pid().to_string()), "{said}");
+    running.stop();
+}
+
+#[test]
+fn a_configuration_that_cannot_be_used_is_exit_status_78() {
+    let daemon = DaemonHost::with_configuration("max_revisions: none");
+    let output = run(&daemon);
+    assert_eq!(output.status.code(), Some(78));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("max_revisions")
+    );
+}
+
+#[test]
+fn an_on_premises_file_that_cannot_be_used_is_exit_status_78_and_in_the_log() {
+    let daemon = DaemonHost::default();
+    fs_err::write(
+        daemon.host.on_premises_file(),
+        "iam_user_arn: arn:aws:iam::1:user/x\n",
+    )
+    .unwrap();
+    let output = run(&daemon);
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
+    assert!(daemon.log().contains("region"), "{}", daemon.log());
+}
+
+#[test]
+fn odd_things_in_the_configuration_are_in_the_log() {
+    let daemon =
+        DaemonHost::with_configuration("frobnicate: true\nwait_between_spawning_children: 1");
+    let mut running = daemon.start();
+    polling(&daemon);
+    running.stop();
+    let log = daemon.log();
+    assert!(
+        log.contains("frobnicate") && log.contains("wait_between_spawning_children"),
+        "{log}"
+    );
+}
+
+#[test]
+fn secrets_are_in_no_log() {
+    let daemon = DaemonHost::with_configuration("verbose: true");
+    let mut running = daemon.start();
+    polling(&daemon);
+    running.stop();
+    let errors = fs_err::read_to_string(daemon.host.path("standard-error")).unwrap();
+    assert!(!format!("{}{errors}", daemon.log()).contains("a-secret-for-tests-only"));
+}
