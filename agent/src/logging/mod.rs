@@ -14,10 +14,23 @@ use std::sync::Mutex;
 use daily_file::DailyFile;
 use format::V1Format;
 use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::Registry;
+
+/// Libraries of which only warnings matter to an operator, whatever the level; at debug level some
+/// of them would show requests.
+const LIBRARIES: [&str; 8] = [
+    "aws_config",
+    "aws_credential_types",
+    "aws_runtime",
+    "aws_sdk_s3",
+    "aws_smithy_http_client",
+    "aws_smithy_runtime",
+    "hyper_util",
+    "reqwest",
+];
 
 /// Where and how this process logs.
 #[derive(Debug, Clone, Copy)]
@@ -52,7 +65,13 @@ impl Log<'_> {
         if self.standard_error {
             layers.push(self.layer(io::stderr));
         }
-        let subscriber = tracing_subscriber::registry().with(layers).with(level);
+        // The AWS crates tell of each look for credentials.
+        let filter = LIBRARIES
+            .iter()
+            .fold(Targets::new().with_default(level), |filter, library| {
+                filter.with_target(*library, LevelFilter::WARN)
+            });
+        let subscriber = tracing_subscriber::registry().with(layers).with(filter);
         tracing::subscriber::set_global_default(subscriber).map_err(io::Error::other)
     }
 
