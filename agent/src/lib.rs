@@ -13,3 +13,4 @@ pub mod hooks;
 pub mod identity;
 pub mod lifecycle;
 pub mod logging;
+pub mod specification;

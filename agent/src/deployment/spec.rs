@@ -87,4 +87,7 @@ pub struct DeploymentSpec {
     pub all_possible_lifecycle_events: Option<Vec<String>>,
     /// What is deployed.
     pub revision: Revision,
+    /// A RESTART deployment: the deployment of the same group whose unpacked revision is used
+    /// instead of a download, when it is still there. Never this deployment itself.
+    pub reuse_archive_from: Option<DeploymentId>,
 }

@@ -94,6 +94,7 @@ pub(super) mod tests {
             revision: Revision::LocalDirectory {
                 location: "/src".into(),
             },
+            reuse_archive_from: None,
         }
     }
 

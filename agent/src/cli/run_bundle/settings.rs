@@ -107,6 +107,7 @@ fn specification(arguments: &RunBundleArguments) -> Result<DeploymentSpec, Setti
         file_exists_behavior: arguments.file_exists_behavior.clone(),
         all_possible_lifecycle_events: Some(possible),
         revision,
+        reuse_archive_from: None,
     })
 }
 
