@@ -297,3 +297,114 @@ fn pss(algorithm: &AlgorithmIdentifierOwned) -> Result<Scheme, AlgorithmError> {
     }
     Ok(Scheme::Pss(digest, parameters.salt.unwrap_or(20)))
 }
+
+#[cfg(test)]
+mod tests {
+    use der::Any;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn named(oid: ObjectIdentifier) -> AlgorithmIdentifierOwned {
+        AlgorithmIdentifierOwned {
+            oid,
+            parameters: None,
+        }
+    }
+
+    fn with(oid: ObjectIdentifier, parameters: Any) -> AlgorithmIdentifierOwned {
+        AlgorithmIdentifierOwned {
+            oid,
+            parameters: Some(parameters),
+        }
+    }
+
+    #[rstest]
+    #[case(RSA, Digest::Sha1, Ok(Scheme::Pkcs1(Digest::Sha1)))]
+    #[case(RSA, Digest::Sha512, Ok(Scheme::Pkcs1(Digest::Sha512)))]
+    #[case(SHA_1_WITH_RSA, Digest::Sha1, Ok(Scheme::Pkcs1(Digest::Sha1)))]
+    #[case(SHA_256_WITH_RSA, Digest::Sha256, Ok(Scheme::Pkcs1(Digest::Sha256)))]
+    #[case(SHA_384_WITH_RSA, Digest::Sha384, Ok(Scheme::Pkcs1(Digest::Sha384)))]
+    #[case(SHA_512_WITH_RSA, Digest::Sha512, Ok(Scheme::Pkcs1(Digest::Sha512)))]
+    #[case(ECDSA_WITH_SHA_384, Digest::Sha384, Ok(Scheme::Ecdsa(Digest::Sha384)))]
+    #[case(SHA_256_WITH_RSA, Digest::Sha1, Err(AlgorithmError::DigestsDiffer))]
+    #[case(ECDSA_WITH_SHA_256, Digest::Sha512, Err(AlgorithmError::DigestsDiffer))]
+    #[case(EC_KEY, Digest::Sha256, Err(AlgorithmError::Signature(EC_KEY)))]
+    #[case(RSA_PSS, Digest::Sha256, Err(AlgorithmError::Pss("there are none")))]
+    fn the_scheme_of_a_signer(
+        #[case] algorithm: ObjectIdentifier,
+        #[case] digest: Digest,
+        #[case] expected: Result<Scheme, AlgorithmError>,
+    ) {
+        assert_eq!(Scheme::of_signer(&named(algorithm), digest), expected);
+    }
+
+    #[test]
+    fn a_certificate_must_name_its_digest() {
+        let error = Scheme::of_certificate(&named(RSA));
+        assert_eq!(error, Err(AlgorithmError::Signature(RSA)));
+    }
+
+    fn pss_of(digest: ObjectIdentifier, mask: ObjectIdentifier, trailer: Option<u8>) -> Any {
+        let mask = with(MGF_1, Any::encode_from(&named(mask)).unwrap());
+        let parameters = PssParameters {
+            digest: Some(named(digest)),
+            mask: Some(mask),
+            salt: Some(32),
+            trailer,
+        };
+        Any::encode_from(&parameters).unwrap()
+    }
+
+    #[test]
+    fn pss_parameters_must_be_the_usual_ones() {
+        let scheme = |parameters| Scheme::of_certificate(&with(RSA_PSS, parameters));
+        let good = Ok(Scheme::Pss(Digest::Sha256, 32));
+        assert_eq!(scheme(pss_of(SHA_256, SHA_256, None)), good);
+        assert_eq!(scheme(pss_of(SHA_256, SHA_256, Some(1))), good);
+        for bad in [
+            pss_of(SHA_256, SHA_1, None),
+            pss_of(SHA_256, SHA_256, Some(2)),
+        ] {
+            assert!(matches!(scheme(bad), Err(AlgorithmError::Pss(_))));
+        }
+        assert!(matches!(
+            scheme(Any::null()),
+            Err(AlgorithmError::Parameters(_))
+        ));
+        // An empty sequence means SHA-1, which is not accepted with PSS.
+        let defaults = PssParameters {
+            digest: None,
+            mask: None,
+            salt: None,
+            trailer: None,
+        };
+        let defaults = scheme(Any::encode_from(&defaults).unwrap());
+        assert_eq!(defaults, Ok(Scheme::Pss(Digest::Sha1, 20)));
+        assert!(pss_parameters(Digest::Sha1).is_err());
+    }
+
+    #[test]
+    fn a_key_is_used_as_what_it_is_only() {
+        let key = |algorithm| SubjectPublicKeyInfoOwned {
+            algorithm,
+            subject_public_key: der::asn1::BitString::from_bytes(&[4; 65]).unwrap(),
+        };
+        let curve = |oid| with(EC_KEY, Any::encode_from(&oid).unwrap());
+        let (rsa, ecdsa) = (Scheme::Pkcs1(Digest::Sha256), Scheme::Ecdsa(Digest::Sha256));
+        let verify = |scheme: Scheme, algorithm| scheme.verify(&key(algorithm), b"m", b"s");
+        assert_eq!(verify(rsa, curve(P_256)), Err(AlgorithmError::Key(EC_KEY)));
+        assert_eq!(
+            verify(rsa, named(RSA_PSS)),
+            Err(AlgorithmError::Key(RSA_PSS))
+        );
+        assert_eq!(verify(rsa, named(RSA)), Err(AlgorithmError::DamagedKey));
+        assert_eq!(verify(ecdsa, named(RSA)), Err(AlgorithmError::Key(RSA)));
+        assert_eq!(
+            verify(ecdsa, named(EC_KEY)),
+            Err(AlgorithmError::DamagedKey)
+        );
+        assert_eq!(verify(ecdsa, curve(SHA_1)), Err(AlgorithmError::Key(SHA_1)));
+        assert_eq!(verify(ecdsa, curve(P_256)), Err(AlgorithmError::Mismatch));
+    }
+}

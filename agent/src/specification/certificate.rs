@@ -61,9 +61,9 @@ impl Certificate {
         })
     }
 
-    /// Whether both are the same certificate, byte for byte.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        self.whole == other.whole
+    /// All of it, as it came.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.whole
     }
 
     /// Whether a signer names this certificate as its own.
@@ -119,9 +119,11 @@ impl Certificate {
         })
     }
 
-    /// Whether this certificate's key signed `other`, and the names say so too.
+    /// Whether this certificate's key signed `other`, and the names say so too. The algorithm
+    /// beside the signature is not covered by it; its copy in the signed part is.
     pub(super) fn issued(&self, other: &Self) -> bool {
         self.fields.subject() == other.fields.issuer()
+            && other.fields.signature() == &other.algorithm
             && Scheme::of_certificate(&other.algorithm)
                 .and_then(|scheme| scheme.verify(self.key(), &other.signed, &other.signature))
                 .is_ok()
@@ -129,17 +131,16 @@ impl Certificate {
 
     /// Whether it may issue a certificate that has `below` authorities between it and the signer.
     pub(super) fn may_issue(&self, below: usize) -> bool {
-        let constraints = match self.fields.get_extension::<BasicConstraints>() {
+        let authority = match self.fields.get_extension::<BasicConstraints>() {
             Ok(Some((_, constraints))) => {
                 constraints.ca
                     && constraints
                         .path_len_constraint
                         .is_none_or(|most| below <= most.into())
             }
-            Ok(None) => false,
-            Err(_) => false,
+            Ok(None) | Err(_) => false,
         };
-        constraints && self.usage_allows(KeyUsage::key_cert_sign) && self.is_understood()
+        authority && self.usage_allows(KeyUsage::key_cert_sign) && self.is_understood()
     }
 
     /// As [`may_issue`](Self::may_issue), for a certificate that the operator trusts: roots from

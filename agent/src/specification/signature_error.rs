@@ -6,12 +6,13 @@ use super::algorithm::AlgorithmError;
 use super::ber::BerError;
 use super::certificate::SIGNER_PREFIX;
 use super::pem::PemError;
+use super::verify::LONGEST;
 
 /// The signature on a specification cannot be relied upon.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// Far longer than any specification.
-    #[error("the envelope is {0} characters long; at most 1048576 are read")]
+    #[error("the envelope is {0} bytes long; at most {LONGEST} are read")]
     TooLong(usize),
     /// Not PEM.
     #[error("the envelope is not a PEM text")]

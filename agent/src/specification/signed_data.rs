@@ -20,7 +20,8 @@ const MOST_SIGNERS: usize = 8;
 #[derive(Sequence)]
 struct SignedData {
     version: CmsVersion,
-    digest_algorithms: SetOfVec<Any>,
+    /// Each signer names its own.
+    digest_algorithms: Any,
     content: EncapsulatedContentInfo,
     #[asn1(context_specific = "0", tag_mode = "IMPLICIT", optional = "true")]
     certificates: Option<Vec<Any>>,

@@ -179,7 +179,11 @@ impl<'a> Search<'a> {
         below: usize,
         tried: &mut [bool],
     ) -> Option<Vec<&'a Certificate>> {
-        let pinned = below == 0 && self.anchors.iter().any(|anchor| anchor.is(certificate));
+        let pinned = below == 0
+            && self
+                .anchors
+                .iter()
+                .any(|anchor| anchor.bytes() == certificate.bytes());
         let issued_by_anchor = || {
             let mut anchors = self.anchors.iter();
             anchors.any(|anchor| anchor.may_issue_as_anchor(below) && anchor.issued(certificate))
