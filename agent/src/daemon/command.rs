@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use tokio::sync::watch;
 
 use super::completions::Completions;
@@ -233,16 +234,20 @@ impl<C: ControlPlane> Workshop<C> {
 
 /// Names the directory of a command's script runs: the same whenever the command is taken up.
 fn run_key(command: &HostCommand) -> String {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hasher = DefaultHasher::new();
-    command.host_command_identifier.hash(&mut hasher);
+    let digest = digest(&SHA256, command.host_command_identifier.as_bytes());
+    let digest: String = digest
+        .as_ref()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let name: String = command
         .command_name
         .chars()
         .take(60)
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
         .collect();
-    format!("{name}-{:016x}", hasher.finish())
+    format!("{name}-{digest}")
 }
 
 fn log(command: &str, progress: &Progress) {
