@@ -82,6 +82,18 @@ impl Identity {
         }
     }
 
+    /// Another certificate for the key of this identity, signed with that key.
+    pub(super) fn certified_again(&self, params: CertificateParams) -> Self {
+        let key = KeyPair::try_from(self.key.serialize_der()).unwrap();
+        let issuer = Issuer::from_params(&self.params, &self.key);
+        let certificate = params.signed_by(&key, &issuer).unwrap().der().to_vec();
+        Self {
+            params,
+            key,
+            certificate,
+        }
+    }
+
     pub(super) fn pem(&self) -> String {
         pem("CERTIFICATE", &self.certificate)
     }

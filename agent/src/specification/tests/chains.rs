@@ -212,12 +212,25 @@ fn a_critical_extension_that_is_not_known_stops_the_chain() {
 }
 
 #[test]
+fn the_right_key_under_another_name_is_not_the_issuer() {
+    let root = Identity::self_signed(authority("Root"));
+    let renamed = root.certified_again(authority("Renamed"));
+    untrusted(&judged(&root.issue(signer(SIGNER)), &[], &[&renamed]));
+    assert_eq!(
+        judged(&renamed.issue(signer(SIGNER)), &[], &[&renamed]),
+        Ok(vec![])
+    );
+}
+
+/// Each of these could have issued each other: without care 30 to the power of eight paths.
+#[test]
 fn authorities_that_issue_each_other_end_the_search() {
     let root = Identity::self_signed(authority("Root"));
-    let loops: Vec<Identity> = (0..20)
-        .map(|_| Identity::self_signed(authority("Loop")))
+    let first = Identity::self_signed(authority("Loop"));
+    let loops: Vec<Identity> = (0..30)
+        .map(|_| first.certified_again(authority("Loop")))
         .collect();
-    let leaf = loops[0].issue(signer(SIGNER));
+    let leaf = first.issue(signer(SIGNER));
     untrusted(&judged(&leaf, &loops.iter().collect::<Vec<_>>(), &[&root]));
 }
 
