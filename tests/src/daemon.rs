@@ -160,7 +160,13 @@ impl DaemonHost {
         let Ok(entries) = fs_err::read_dir(self.host.root().join("pending-completions")) else {
             return Vec::new();
         };
-        entries.map(|entry| entry.unwrap().path()).collect()
+        entries
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| {
+                path.extension()
+                    .is_some_and(|extension| extension == "json")
+            })
+            .collect()
     }
 }
 

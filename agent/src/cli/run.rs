@@ -15,6 +15,9 @@ pub(super) fn main(arguments: &RunArguments) -> Exit {
         Err(error) => return complain(&chain(&error), Exit::Configuration),
     };
     let config = loaded.config;
+    if let Err(error) = daemon::become_configured_user(&config) {
+        return complain(&chain(&error), Exit::Configuration);
+    }
     let program = config.program_name.as_str();
     let _pid_file = match PidFile::take(&config.pid_dir, program) {
         Ok(pid_file) => pid_file,

@@ -1,6 +1,7 @@
 //! The contract's table, row by row, and the rules that hold for every row.
 
 use std::path::Path;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use rstest::rstest;
@@ -656,6 +657,35 @@ proptest! {
         };
         if let Some(shown) = shown {
             prop_assert!(!shown.to_uppercase().contains("S3CRET"), "{text:?}: {shown}");
+        }
+    }
+}
+
+/// The file that packages install: each line `#key: value` is a default.
+#[test]
+fn the_shipped_file_names_every_key_with_its_default() {
+    let shipped = include_str!("../../../packaging/codedeployagent.yml");
+    let loaded = parse(shipped).unwrap();
+    assert_eq!(warnings(&loaded), Vec::<String>::new());
+    assert_eq!(loaded.config.wait_between_runs, Duration::from_secs(1));
+    let whole: String = shipped
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(setting) if !setting.is_empty() && !setting.starts_with(' ') => setting,
+            _ => line,
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let all = parse(&whole).unwrap();
+    assert_eq!(warnings(&all), Vec::<String>::new());
+    let default = Loaded::defaults(Purpose::Service);
+    for (set, default) in all.entries().iter().zip(default.entries()) {
+        let named = whole
+            .lines()
+            .any(|line| line.split(':').next() == Some(default.key));
+        assert!(named, "{} is not in the file", default.key);
+        if default.key != "wait_between_runs" {
+            assert_eq!(set.value, default.value, "{}", default.key);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Results on their way to the service: kept on disk until it has them, also across restarts.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -114,23 +115,21 @@ impl<C: ControlPlane> Completions<C> {
         let Ok(entries) = fs::read_dir(&self.directory) else {
             return Vec::new();
         };
-        let mut kept: Vec<Kept> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| {
-                path.extension()
-                    .is_some_and(|extension| extension == "json")
-            })
-            .filter_map(|path| match read(&path) {
-                Ok(completion) => Some(Kept { path, completion }),
-                Err(error) => {
-                    tracing::error!(
+        let mut kept = Vec::new();
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            match path.extension().and_then(OsStr::to_str) {
+                Some("json") => match read(&path) {
+                    Ok(completion) => kept.push(Kept { path, completion }),
+                    Err(error) => tracing::error!(
                         "a kept result cannot be read and is left where it is: {}: {error}",
                         path.display()
-                    );
-                    None
-                }
-            })
-            .collect();
+                    ),
+                },
+                // Half written by an agent that was killed; no other one is running.
+                Some("tmp") => remove(&path),
+                _ => {}
+            }
+        }
         kept.sort_by(|a, b| (a.completion.made_at, &a.path).cmp(&(b.completion.made_at, &b.path)));
         kept
     }

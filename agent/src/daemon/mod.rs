@@ -15,10 +15,12 @@ mod completions;
 mod desk;
 mod pid_file;
 mod poller;
+mod privileges;
 mod retry;
 mod service;
 mod signals;
 mod tracking;
 
 pub use pid_file::{PidFile, PidFileError};
+pub use privileges::{PrivilegeError, become_configured_user};
 pub use service::{ServiceError, run};

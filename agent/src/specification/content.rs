@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::content_error::ContentError;
 use super::members::Members;
-use super::revision::{Origin, revision};
+use super::revision::revision;
 use super::warning::SpecificationWarning;
 use crate::deployment::{
     DeploymentCreator, DeploymentGroupId, DeploymentId, DeploymentSpec, DeploymentType,
@@ -24,7 +24,6 @@ const LONGEST_ID: usize = 512;
 /// known to be none.
 pub(super) fn parse(
     content: &[u8],
-    origin: Origin,
 ) -> Result<(DeploymentSpec, Vec<SpecificationWarning>), ContentError> {
     let value: Value = serde_json::from_slice(content).map_err(|error| ContentError::Json {
         line: error.line(),
@@ -60,7 +59,7 @@ pub(super) fn parse(
             .to_owned(),
         file_exists_behavior: file_exists_behavior(&members)?,
         all_possible_lifecycle_events: members.texts("AllPossibleLifecycleEvents")?,
-        revision: revision(&members, origin)?,
+        revision: revision(&members)?,
         reuse_archive_from: reuse_archive_from(&members, &deployment_id)?,
         deployment_id,
     };

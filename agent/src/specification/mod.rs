@@ -35,7 +35,7 @@ mod signing;
 mod tests;
 
 pub use content_error::ContentError;
-pub use open::{Opened, SpecificationError, open, open_local};
+pub use open::{Opened, SpecificationError, open};
 pub use signature_error::SignatureError;
 pub use trust::{SignerCaError, SignerTrust};
 pub use warning::SpecificationWarning;

@@ -5,7 +5,6 @@ use std::time::SystemTime;
 use super::content::parse;
 use super::content_error::ContentError;
 use super::excerpt::Excerpt;
-use super::revision::Origin;
 use super::signature_error::SignatureError;
 use super::trust::SignerTrust;
 use super::verify::verify;
@@ -62,21 +61,7 @@ pub fn open(
     }
     let verified =
         verify(payload, trust, SystemTime::now()).map_err(SpecificationError::Signature)?;
-    let mut opened = opened(&verified.content, Origin::Network)?;
-    opened.warnings.splice(0..0, verified.warnings);
-    Ok(opened)
-}
-
-/// Parses a plain specification (`TEXT/JSON`) that a user of this host wrote. It is not signed,
-/// and may name files of this host: never for what came over the network.
-///
-/// # Errors
-/// When the content breaks a rule.
-pub fn open_local(payload: &str) -> Result<Opened, SpecificationError> {
-    opened(payload.as_bytes(), Origin::Local)
-}
-
-fn opened(content: &[u8], origin: Origin) -> Result<Opened, SpecificationError> {
-    let (spec, warnings) = parse(content, origin).map_err(SpecificationError::Content)?;
+    let (spec, warnings) = parse(&verified.content).map_err(SpecificationError::Content)?;
+    let warnings = verified.warnings.into_iter().chain(warnings).collect();
     Ok(Opened { spec, warnings })
 }

@@ -4,16 +4,8 @@ use super::content_error::ContentError;
 use super::members::Members;
 use crate::deployment::{BundleType, GitHubToken, Revision};
 
-/// Where a specification came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// The service; it must not name files of this host.
-    Network,
-    /// This host's own user.
-    Local,
-}
-
-pub(super) fn revision(members: &Members<'_>, origin: Origin) -> Result<Revision, ContentError> {
+/// The revision. One on this host's disk is for local deployments only, which need no specification.
+pub(super) fn revision(members: &Members<'_>) -> Result<Revision, ContentError> {
     let revision = members.required_object("Revision")?;
     match revision.required_text("RevisionType")? {
         "S3" => s3(&revision.required_object("S3Revision")?),
@@ -22,13 +14,9 @@ pub(super) fn revision(members: &Members<'_>, origin: Origin) -> Result<Revision
             let token = token.and_then(GitHubToken::new);
             github(&revision.required_object("GitHubRevision")?, token)
         }
-        local @ ("Local File" | "Local Directory") if origin == Origin::Network => {
-            Err(ContentError::LocalRevision {
-                value: local.to_owned(),
-            })
-        }
-        "Local File" => local_file(&revision.required_object("LocalRevision")?),
-        "Local Directory" => local_directory(&revision.required_object("LocalRevision")?),
+        local @ ("Local File" | "Local Directory") => Err(ContentError::LocalRevision {
+            value: local.to_owned(),
+        }),
         other => Err(ContentError::Word {
             member: revision.name("RevisionType"),
             value: other.to_owned(),
@@ -60,22 +48,6 @@ fn github(github: &Members<'_>, token: Option<GitHubToken>) -> Result<Revision, 
         bundle_type,
         token,
     })
-}
-
-fn local_file(local: &Members<'_>) -> Result<Revision, ContentError> {
-    Ok(Revision::LocalFile {
-        location: local.required_text("Location")?.into(),
-        bundle_type: archive_type(local)?,
-    })
-}
-
-fn local_directory(local: &Members<'_>) -> Result<Revision, ContentError> {
-    match local.required_text("BundleType")? {
-        "directory" => Ok(Revision::LocalDirectory {
-            location: local.required_text("Location")?.into(),
-        }),
-        other => Err(unknown_type(local, other, "of the types only directory")),
-    }
 }
 
 fn archive_type(revision: &Members<'_>) -> Result<BundleType, ContentError> {

@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use integration_tests::fakes::command_service::{Ending, Operation};
-use integration_tests::{DaemonHost, agent, eventually};
+use integration_tests::{DaemonHost, agent, eventually, running_as_root};
 use nix::sys::signal::Signal;
 
 fn polling(daemon: &DaemonHost) {
@@ -116,4 +116,40 @@ fn secrets_are_in_no_log() {
     running.stop();
     let errors = fs_err::read_to_string(daemon.host.path("standard-error")).unwrap();
     assert!(!format!("{}{errors}", daemon.log()).contains("a-secret-for-tests-only"));
+}
+
+#[test]
+fn the_daemon_becomes_the_configured_user() {
+    if !running_as_root("becoming another user") {
+        return;
+    }
+    let daemon = DaemonHost::with_configuration("user: daemon");
+    for entry in [
+        daemon.host.path(""),
+        daemon.host.configuration(),
+        daemon.host.on_premises_file(),
+    ] {
+        fs_err::os::unix::fs::chown(entry, Some(1), Some(1)).unwrap();
+    }
+    let mut running = daemon.start();
+    polling(&daemon);
+    let status = fs_err::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
+    let uid = nix::unistd::User::from_name("daemon").unwrap().unwrap().uid;
+    assert!(
+        status.contains(&format!("Uid:\t{uid}\t{uid}\t{uid}\t{uid}")),
+        "{status}"
+    );
+    running.stop();
+}
+
+#[test]
+fn a_configured_user_that_does_not_exist_is_exit_status_78() {
+    let daemon = DaemonHost::with_configuration("user: no-such-user");
+    let output = run(&daemon);
+    assert_eq!(output.status.code(), Some(78), "{output:?}");
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("no-such-user")
+    );
 }

@@ -13,7 +13,7 @@ use crate::specification::signing::{
     CONTENT_TYPE, DATA, Identity, MESSAGE_DIGEST, Message, SIGNER, attribute, content_type,
     message_digest, pem, signer,
 };
-use crate::specification::{SignatureError, SignerTrust, SpecificationError, open, open_local};
+use crate::specification::{SignatureError, SignerTrust, SpecificationError, open};
 
 const OTHER_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.3.4");
 
@@ -47,8 +47,7 @@ fn a_long_format_does_not_make_a_long_message() {
 }
 
 #[test]
-fn plain_text_is_for_local_use_only() {
-    assert_eq!(open_local(CONTENT).unwrap().spec.application_name, "Shop");
+fn plain_text_is_no_envelope() {
     assert!(refusal(FORMAT, CONTENT).contains("not a PEM text"));
 }
 

@@ -8,11 +8,10 @@ use super::minimal;
 use crate::deployment::{DeploymentCreator, DeploymentSpec, DeploymentType, FileExistsBehavior};
 use crate::error::chain;
 use crate::specification::content::parse;
-use crate::specification::revision::Origin;
 use crate::specification::{ContentError, SpecificationWarning};
 
 pub(super) fn parsed(value: &Value) -> Result<DeploymentSpec, ContentError> {
-    parse(value.to_string().as_bytes(), Origin::Network).map(|(spec, _)| spec)
+    parse(value.to_string().as_bytes()).map(|(spec, _)| spec)
 }
 
 /// The minimal specification with the member at `path` (as in JSON pointers) set.
@@ -184,7 +183,7 @@ fn deployment_creator(#[case] value: &str, #[case] expected: DeploymentCreator) 
 #[case("CANARY", DeploymentType::InPlace, 1)]
 fn deployment_type(#[case] value: &str, #[case] expected: DeploymentType, #[case] warned: usize) {
     let text = with("/DeploymentType", json!(value)).to_string();
-    let (spec, warnings) = parse(text.as_bytes(), Origin::Network).unwrap();
+    let (spec, warnings) = parse(text.as_bytes()).unwrap();
     assert_eq!(spec.deployment_type, expected);
     let warning = SpecificationWarning::UnknownDeploymentType(value.to_owned());
     assert_eq!(warnings, vec![warning; warned]);
@@ -280,7 +279,7 @@ fn members_that_nobody_knows_are_ignored() {
 #[case("{'a': 1}")]
 #[case("{\"a\": NaN}")]
 fn what_is_not_json(#[case] text: &str) {
-    let error = parse(text.as_bytes(), Origin::Network).unwrap_err();
+    let error = parse(text.as_bytes()).unwrap_err();
     assert!(matches!(error, ContentError::Json { .. }), "{error:?}");
 }
 
@@ -290,7 +289,7 @@ fn invalid_utf8_and_deep_nesting_are_not_json() {
         b"{\"DeploymentId\": \"\xff\"}".to_vec(),
         b"[".repeat(100_000),
     ] {
-        let error = parse(&bytes, Origin::Network).unwrap_err();
+        let error = parse(&bytes).unwrap_err();
         assert!(matches!(error, ContentError::Json { .. }), "{error:?}");
     }
 }
@@ -300,7 +299,7 @@ fn invalid_utf8_and_deep_nesting_are_not_json() {
 #[case("null", "the specification is null, not an object")]
 #[case("\"text\"", "the specification is a text, not an object")]
 fn json_that_is_no_object(#[case] text: &str, #[case] expected: &str) {
-    let error = parse(text.as_bytes(), Origin::Network).unwrap_err();
+    let error = parse(text.as_bytes()).unwrap_err();
     assert_eq!(error.to_string(), expected);
 }
 
@@ -348,7 +347,7 @@ proptest! {
 
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let _ = parse(&bytes, Origin::Network);
+        let _ = parse(&bytes);
     }
 
     #[test]
@@ -356,7 +355,7 @@ proptest! {
         let mut bytes = minimal().to_string().into_bytes();
         let index = index.index(bytes.len());
         bytes[index] = to;
-        let _ = parse(&bytes, Origin::Network);
+        let _ = parse(&bytes);
     }
 
     #[test]
