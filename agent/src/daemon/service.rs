@@ -13,6 +13,7 @@ use super::command::Workshop;
 use super::completions::Completions;
 use super::desk::Desk;
 use super::poller::Poller;
+use super::renewing::Renewing;
 use super::retry::told;
 use super::signals::{self, Signals};
 use super::tracking::Tracking;
@@ -127,9 +128,9 @@ pub async fn run(
 
 /// The parts that the loop runs on.
 struct Parts {
-    client: Arc<Client>,
+    client: Arc<Renewing<Client>>,
     gate: Gate,
-    workshop: Workshop<Client>,
+    workshop: Workshop<Renewing<Client>>,
 }
 
 async fn prepare(
@@ -197,7 +198,10 @@ async fn prepare(
         SharedCredentialsProvider::new(credentials.clone()),
     )
     .map_err(ServiceError::Client)?;
-    let client = Arc::new(client);
+    let client = Arc::new(Renewing {
+        client,
+        credentials,
+    });
     let signers = match &config.signer_ca_file {
         Some(path) => SignerTrust::from_file(path).map_err(ServiceError::Signers)?,
         None => SignerTrust::any_signer(),
@@ -293,7 +297,7 @@ async fn serve(config: &Config, parts: Parts, signals: Signals) {
 }
 
 /// Results that an earlier agent could not send, and commands that it did not finish.
-fn take_up_what_was_left(workshop: &Arc<Workshop<Client>>) {
+fn take_up_what_was_left(workshop: &Arc<Workshop<Renewing<Client>>>) {
     let mut left = workshop.completions.left_behind();
     let unfinished = workshop.tracking.take_left_behind(|complaint| {
         tracing::error!("a tracking file cannot be used: {complaint}");

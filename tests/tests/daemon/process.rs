@@ -148,6 +148,14 @@ fn the_daemon_becomes_the_configured_user() {
         status.contains(&format!("Uid:\t{uid}\t{uid}\t{uid}\t{uid}")),
         "{status}"
     );
+    // Hooks run all the same: the runner is found although the agent cannot be dumped.
+    let deployment = daemon.deploy("d-1", "b.zip");
+    assert_eq!(
+        daemon.service.wait_for_end(&deployment),
+        DeploymentEnd::Succeeded
+    );
+    let who = fs_err::read_to_string(daemon.host.path("who")).unwrap();
+    assert_eq!(who, "daemon\n");
     running.stop();
 }
 
