@@ -17,14 +17,14 @@ use super::renewing::Renewing;
 use super::retry::told;
 use super::signals::{self, Signals};
 use super::tracking::Tracking;
-use crate::bundle::{Credentials, FetchError, InvalidProxy, Sources};
+use crate::bundle::{Credentials, FetchError, Sources};
 use crate::config::{Config, ConfigError};
 use crate::control_plane::{Client, ClientError, Gate, Settings, SettingsError};
 use crate::diagnostics::Diagnostics;
 use crate::error::chain;
 use crate::executor::{Host, runner_program, source_settings};
 use crate::hooks::{HookBase, profile_environment};
-use crate::http::{TrustError, TrustPaths, TrustRoots};
+use crate::http::{ProxyError, TrustError, TrustRoots};
 use crate::identity::{
     ChainSettings, HostCredentials, HostEnvironment, HostEnvironmentError, HostIdentity, Imds,
     ImdsError, ImdsSettings, ImdsSettingsError, OnPremises, OnPremisesError,
@@ -60,7 +60,7 @@ pub enum ServiceError {
     Trust(#[source] TrustError),
     /// The proxy.
     #[error("the proxy cannot be used")]
-    Proxy(#[source] InvalidProxy),
+    Proxy(#[source] ProxyError),
     /// The HTTP client for credentials.
     #[error("cannot set up the way to the services")]
     Http(#[source] FetchError),
@@ -167,18 +167,17 @@ async fn prepare(
         "this host is known by {}",
         identity.source
     );
-    let trust =
-        TrustRoots::load(&TrustPaths::from_environment(variable)).map_err(ServiceError::Trust)?;
     let mut sources = source_settings(config, on_premises, Credentials::OrdinaryChain, variable)
         .map_err(ServiceError::Proxy)?;
     sources.region = Some(identity.region.as_str().to_owned());
+    let trust = TrustRoots::load(&sources.trust).map_err(ServiceError::Trust)?;
     let credentials = match on_premises {
         Some(on_premises) => HostCredentials::on_premises(&on_premises.credentials),
         None => HostCredentials::chain(ChainSettings::new(
             text,
             identity.region.clone(),
             config.use_fips_mode,
-            sources.https_client().map_err(ServiceError::Http)?,
+            sources.https_client(&trust).map_err(ServiceError::Http)?,
             imds,
         )),
     };
