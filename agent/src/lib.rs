@@ -21,3 +21,4 @@ pub mod install;
 pub mod lifecycle;
 pub mod logging;
 pub mod specification;
+mod yaml_parser;

@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::io::BufRead;
 use std::rc::Rc;
 
-use libyaml_safer::{Error as YamlError, Event, EventData, Parser, ScalarStyle};
+use libyaml_safer::{Event, EventData, Parser, ScalarStyle};
+
+use crate::yaml_parser::{ParserFailure, next_event};
 
 /// How deep the values that are skipped may nest.
 const DEEPEST: usize = 100;
@@ -57,11 +59,17 @@ fn at(line: Option<u32>) -> String {
         .unwrap_or_default()
 }
 
-impl From<YamlError> for DocumentError {
-    fn from(error: YamlError) -> Self {
-        Self::Syntax {
-            line: error.problem_mark().map(|mark| line_of(mark.line)),
-            problem: error.problem(),
+impl From<ParserFailure> for DocumentError {
+    fn from(failure: ParserFailure) -> Self {
+        match failure {
+            ParserFailure::Refused(error) => Self::Syntax {
+                line: error.problem_mark().map(|mark| line_of(mark.line)),
+                problem: error.problem(),
+            },
+            ParserFailure::Unsupported => Self::Syntax {
+                line: None,
+                problem: "a tag before a comma, or another form that is not supported",
+            },
         }
     }
 }
@@ -165,7 +173,7 @@ impl<R: BufRead> Reader<R> {
     fn event(&mut self) -> Result<(EventData, u32), DocumentError> {
         let Event {
             data, start_mark, ..
-        } = self.parser.parse()?;
+        } = next_event(&mut self.parser)?;
         Ok((data, line_of(start_mark.line)))
     }
 

@@ -5,7 +5,6 @@
 //! into every node.
 
 use std::io::{BufRead, BufReader, Read as _};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use libyaml_safer::{Event, EventData, Mark, Parser};
 
@@ -14,6 +13,7 @@ use super::node::Node;
 use super::syntax;
 use super::text::{Encoding, Region, Text};
 use crate::appspec::problem::{Problem, Severity};
+use crate::yaml_parser::{ParserFailure, next_event};
 
 /// `%TAG` lines, and the length of what one stands for.
 const MAX_DIRECTIVES: usize = 32;
@@ -95,24 +95,21 @@ pub(crate) fn load(text: &Text<'_>) -> Result<Document, Problem> {
     })
 }
 
-/// The parser's next event. It panics where libyaml has an answer, at least on a tag before a
-/// comma (`[!a, b]`): a file must not be able to take a worker down.
 fn next(
     parser: &mut Parser<impl BufRead>,
     last: Region,
     text: &Text<'_>,
 ) -> Result<Event, Problem> {
-    catch_unwind(AssertUnwindSafe(|| parser.parse()))
-        .map_err(|_| {
-            error(
-                text,
-                "yaml-unsupported",
-                last,
-                "the YAML behind this place cannot be read",
-                "if a tag such as `!name` stands before a comma, remove the tag or quote it",
-            )
-        })?
-        .map_err(|error| syntax::problem(&error, text))
+    next_event(parser).map_err(|failure| match failure {
+        ParserFailure::Refused(error) => syntax::problem(&error, text),
+        ParserFailure::Unsupported => error(
+            text,
+            "yaml-unsupported",
+            last,
+            "the YAML behind this place cannot be read",
+            "if a tag such as `!name` stands before a comma, remove the tag or quote it",
+        ),
+    })
 }
 
 pub(super) fn error(
