@@ -38,7 +38,7 @@ fn line(entry: &Entry) -> String {
     };
     let value = match entry.value.as_deref() {
         None => String::new(),
-        Some(text) if entry.key == "no_proxy" => {
+        Some(text) if ["no_proxy", "proxy_for"].contains(&entry.key) => {
             let hosts = text.trim_matches(['[', ']']).split(", ");
             let hosts: Vec<String> = hosts.filter(|host| !host.is_empty()).map(scalar).collect();
             format!(" [{}]", hosts.join(", "))
