@@ -13,20 +13,21 @@
 //! The script's process stays unreaped for as long as its group may be signalled, so that the
 //! number can never mean another group.
 
+mod ending;
+
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::Signal;
 use nix::sys::signalfd::SignalFd;
-use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use crate::capture::Capture;
 use crate::elevation::Elevation;
 use crate::outcome::{self, ScriptResult};
-use crate::processes::{self, Process};
+use crate::processes;
 use crate::request::{OutputsLeftOpen, Request};
 use crate::sys::{self, Exit};
 
@@ -359,85 +360,6 @@ impl<'a> Supervisor<'a> {
         Phase::Terminating {
             result,
             kill_at: now + GRACE,
-        }
-    }
-
-    fn signal_group(&mut self, signal: Signal) {
-        if let Some(elevation) = &self.elevation {
-            elevation.kill(signal, &[-self.script.as_raw()]);
-            return;
-        }
-        match killpg(self.script, signal) {
-            Ok(()) | Err(Errno::ESRCH) => {}
-            Err(error) => {
-                let text = format!(
-                    "the script's processes cannot be sent {}: {}",
-                    signal.as_str(),
-                    error.desc()
-                );
-                if !self.warnings.contains(&text) {
-                    self.warnings.push(text);
-                }
-            }
-        }
-    }
-
-    /// Sends SIGKILL to the group and to every descendant; returns those that were still alive.
-    fn kill_all(&mut self) -> Vec<Process> {
-        self.signal_group(Signal::SIGKILL);
-        let Some(alive) = self.survivors() else {
-            let text = "/proc cannot be read, so only the script's process group was ended";
-            self.warnings.push(text.to_owned());
-            return Vec::new();
-        };
-        let mut others = Vec::new();
-        for process in &alive {
-            // One that has just ended is no error; the next look tells.
-            if processes::signal(process, Signal::SIGKILL) == Err(Errno::EPERM) {
-                others.push(process.pid);
-            }
-        }
-        if let Some(elevation) = &self.elevation {
-            elevation.kill(Signal::SIGKILL, &others);
-        }
-        alive
-    }
-
-    /// Descendants that are alive; the ended ones among our children are reaped on the way.
-    /// `None` when /proc cannot be read.
-    fn survivors(&self) -> Option<Vec<Process>> {
-        let own = std::process::id().cast_signed();
-        let mut family = processes::descendants(own).ok()?;
-        for process in &family {
-            if process.ended && process.parent == own && process.pid != self.script.as_raw() {
-                let _ = waitpid(Pid::from_raw(process.pid), None);
-            }
-        }
-        family.retain(|process| !process.ended);
-        Some(family)
-    }
-
-    /// Whether the script and everything that it started have ended.
-    fn is_all_over(&self) -> bool {
-        matches!(sys::peek_ended(Some(self.script)), Ok(Some(_)))
-            && self.survivors().is_some_and(|alive| alive.is_empty())
-    }
-
-    /// Reaps what was left to us, but the script.
-    fn reap_orphans(&self) {
-        while let Ok(Some((pid, _))) = sys::peek_ended(None) {
-            if pid == self.script && !self.reaped {
-                // It hides the others; they are reaped once it is, or in the sweep.
-                return;
-            }
-            let _ = waitpid(pid, None);
-        }
-    }
-
-    fn reap_script(&mut self) {
-        if !self.reaped {
-            let _ = waitpid(self.script, None);
-            self.reaped = true;
         }
     }
 

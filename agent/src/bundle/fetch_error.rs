@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::network::{Cause, NetworkProblem};
+use crate::http::TrustError;
 
 /// Why a bundle could not be fetched. Nothing is left under the bundle's name that was not there
 /// before.
@@ -43,15 +44,9 @@ pub enum FetchError {
         #[source]
         source: io::Error,
     },
-    /// A file with trusted certificates is of no use.
-    #[error("cannot use the trusted certificates in {}", path.display())]
-    Trust {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
+    /// Trusted certificates that were asked for are of no use.
+    #[error("cannot tell which certificates to trust")]
+    Trust(#[source] TrustError),
     /// A setting makes no HTTP client.
     #[error("cannot set up the connection to {target}")]
     Setup {

@@ -9,6 +9,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFT
 use reqwest::{Client, Response, StatusCode, Url};
 
 use crate::deployment::{BundleType, GitHubToken};
+use crate::http::TrustRoots;
 
 use super::fetch::{Fetched, Sources};
 use super::fetch_error::{FetchError, GitHubRefusal};
@@ -103,7 +104,8 @@ pub(super) async fn fetch(
     let client = sources
         .github
         .get_or_try_init(|| async {
-            http::github_client(&sources.settings, base.scheme() == "http")
+            let trust = TrustRoots::load(&sources.settings.trust).map_err(FetchError::Trust)?;
+            http::github_client(&sources.settings, &trust)
         })
         .await?;
     let mut delays = sources.settings.timing.github_delays.iter().copied();

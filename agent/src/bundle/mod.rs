@@ -42,8 +42,6 @@ pub use fetch_error::{FetchError, GitHubRefusal, S3Refusal};
 pub use format::Format;
 pub use limits::{Limits, UnpackOptions, Unpacked};
 pub use network::{Cause, NetworkProblem};
-pub use settings::{
-    Credentials, Imds, InvalidProxy, ProxySettings, ProxyUri, SourceSettings, Timing,
-};
+pub use settings::{Credentials, Imds, SourceSettings, Timing};
 pub use unpack::unpack;
 pub use unpack_error::{EntryName, UnpackError};

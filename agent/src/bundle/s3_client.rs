@@ -12,13 +12,15 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    AppName, BehaviorVersion, Region, SharedHttpClient, StalledStreamProtectionConfig,
+    AppName, BehaviorVersion, IdentityCache, Region, SharedHttpClient,
+    StalledStreamProtectionConfig,
 };
 
 use super::fetch_error::FetchError;
 use super::http::{self, Scheme};
 use super::network::{Cause, address};
 use super::settings::{Credentials, Imds, SourceSettings};
+use crate::http::TrustRoots;
 
 /// What all requests to S3 share.
 #[derive(Debug)]
@@ -31,14 +33,15 @@ pub(super) struct S3 {
 
 impl S3 {
     pub(super) async fn new(settings: &SourceSettings) -> Result<Self, FetchError> {
-        let trusted = http::trusted(&settings.trust)?;
-        let scheme = match settings.s3_endpoint.as_deref() {
-            Some(endpoint) if endpoint.starts_with("http://") => Scheme::Http,
-            _ => Scheme::Https,
-        };
-        let http = http::sdk_client(&settings.proxy, scheme, &trusted)?;
+        let trust = TrustRoots::load(&settings.trust).map_err(FetchError::Trust)?;
         // Also for the metadata service, which an https proxy never sees.
-        let other = http::sdk_client(&settings.proxy, Scheme::Https, &trusted)?;
+        let other = settings.https_client(&trust)?;
+        let http = match settings.s3_endpoint.as_deref() {
+            Some(endpoint) if endpoint.starts_with("http://") => {
+                http::sdk_client(&settings.proxies_s3, Scheme::Http, &trust)?
+            }
+            _ => other.clone(),
+        };
         let config = ProviderConfig::default()
             .with_http_client(other)
             .with_use_fips(Some(settings.use_fips));
@@ -83,6 +86,10 @@ impl S3 {
             // Silence is watched here, chunk by chunk; slowness is no error.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .app_name(app_name(&settings.user_agent));
+        if let Credentials::Provider(_) = settings.credentials {
+            // The provider caches for all clients, which so change credentials together.
+            config = config.identity_cache(IdentityCache::no_cache());
+        }
         match &settings.s3_endpoint {
             Some(endpoint) => {
                 config = config
@@ -213,6 +220,10 @@ fn ordinary_chain(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use aws_credential_types::provider::{ProvideCredentials, future};
+
     use super::*;
 
     #[rstest::rstest]
@@ -226,20 +237,56 @@ mod tests {
         assert_eq!(is_address(endpoint), expected);
     }
 
-    /// Where a request would go, without sending it.
-    async fn target(settings: &SourceSettings, bucket: &str) -> String {
-        let s3 = S3::new(settings).await.unwrap();
+    /// The URL of a request, without sending it.
+    async fn presigned(client: &Client, bucket: &str) -> String {
         let presigning =
             aws_sdk_s3::presigning::PresigningConfig::expires_in(Duration::from_secs(60));
-        let request = s3
-            .client(settings, "eu-west-1", bucket)
+        let request = client
             .get_object()
             .bucket(bucket)
             .key("key")
             .presigned(presigning.unwrap())
             .await
             .unwrap();
-        request.uri().split('?').next().unwrap().to_owned()
+        request.uri().to_owned()
+    }
+
+    /// Where a request would go.
+    async fn target(settings: &SourceSettings, bucket: &str) -> String {
+        let s3 = S3::new(settings).await.unwrap();
+        let url = presigned(&s3.client(settings, "eu-west-1", bucket), bucket).await;
+        url.split('?').next().unwrap().to_owned()
+    }
+
+    /// Has other keys each time.
+    #[derive(Debug, Default)]
+    struct Rotating(AtomicU32);
+
+    impl ProvideCredentials for Rotating {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            let key = format!("AKID{}", self.0.fetch_add(1, Ordering::SeqCst));
+            let keys = aws_credential_types::Credentials::new(key, "secret", None, None, "test");
+            future::ProvideCredentials::ready(Ok(keys))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_provider_is_asked_for_each_request() {
+        let settings = SourceSettings {
+            region: Some("eu-west-1".into()),
+            credentials: Credentials::Provider(SharedCredentialsProvider::new(Rotating::default())),
+            imds: Imds::Disabled,
+            ..SourceSettings::default()
+        };
+        let s3 = S3::new(&settings).await.unwrap();
+        let client = s3.client(&settings, "eu-west-1", "bucket");
+        for key in ["AKID0", "AKID1"] {
+            let url = presigned(&client, "bucket").await;
+            assert!(url.contains(&format!("X-Amz-Credential={key}%2F")), "{url}");
+        }
     }
 
     #[tokio::test]

@@ -2,7 +2,6 @@
 //! `Debug`.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -10,6 +9,7 @@ use aws_sdk_s3::config::SharedHttpClient;
 
 use super::fetch_error::FetchError;
 use super::http;
+use crate::http::{Proxies, TrustPaths, TrustRoots};
 
 /// Everything that fetching needs to know about the host (contract: host).
 #[derive(Debug, Clone)]
@@ -21,14 +21,16 @@ pub struct SourceSettings {
     pub s3_endpoint: Option<String>,
     /// `use_fips_mode`: FIPS endpoints.
     pub use_fips: bool,
-    /// The proxy, and what goes through it.
-    pub proxy: ProxySettings,
+    /// The way to S3, and to the credentials for it.
+    pub proxies_s3: Proxies,
+    /// The way to GitHub.
+    pub proxies_github: Proxies,
     /// `github_api_endpoint`: a URL instead of `https://api.github.com`; plain http only to a
     /// loopback address.
     pub github_api: Option<String>,
-    /// PEM files whose certificates are trusted besides the system's (`AWS_CA_BUNDLE` and
-    /// others).
-    pub trust: Vec<PathBuf>,
+    /// What is trusted besides the system's certificates (`AWS_CA_BUNDLE` and others). Read when
+    /// the first bundle comes over the network, because a local one needs none of it.
+    pub trust: TrustPaths,
     /// Where AWS credentials come from.
     pub credentials: Credentials,
     /// How the instance metadata service is reached.
@@ -45,9 +47,10 @@ impl Default for SourceSettings {
             region: None,
             s3_endpoint: None,
             use_fips: false,
-            proxy: ProxySettings::default(),
+            proxies_s3: Proxies::none(),
+            proxies_github: Proxies::none(),
             github_api: None,
-            trust: Vec::new(),
+            trust: TrustPaths::default(),
             credentials: Credentials::OrdinaryChain,
             imds: Imds::Ordinary,
             user_agent: concat!("codedeploy-host-agent/", env!("CARGO_PKG_VERSION")).to_owned(),
@@ -57,16 +60,12 @@ impl Default for SourceSettings {
 }
 
 impl SourceSettings {
-    /// An HTTPS client for the AWS SDK, with this proxy and these trusted certificates.
+    /// An HTTPS client for the AWS SDK, with the way to S3, that trusts `trust`.
     ///
     /// # Errors
-    /// When a file of certificates cannot be used, or the library refuses the settings.
-    pub fn https_client(&self) -> Result<SharedHttpClient, FetchError> {
-        http::sdk_client(
-            &self.proxy,
-            http::Scheme::Https,
-            &http::trusted(&self.trust)?,
-        )
+    /// When the library refuses the settings.
+    pub fn https_client(&self, trust: &TrustRoots) -> Result<SharedHttpClient, FetchError> {
+        http::sdk_client(&self.proxies_s3, http::Scheme::Https, trust)
     }
 }
 
@@ -75,7 +74,7 @@ impl SourceSettings {
 pub enum Credentials {
     /// Environment, profile (with credential process), web identity, container, instance role.
     OrdinaryChain,
-    /// This provider.
+    /// This provider. It does its own caching: it is asked for each request.
     Provider(SharedCredentialsProvider),
 }
 
@@ -127,132 +126,19 @@ impl Default for Timing {
     }
 }
 
-/// The proxy, for each kind of target, and what goes through it (`proxy_uri`, `no_proxy`,
-/// `proxy_for`).
-#[derive(Debug, Clone)]
-pub struct ProxySettings {
-    /// For `http://` targets.
-    pub http: Option<ProxyUri>,
-    /// For `https://` targets.
-    pub https: Option<ProxyUri>,
-    /// Hosts, domains and networks that are reached directly, separated by commas.
-    pub no_proxy: Option<String>,
-    /// S3 (and the credentials for it) goes through the proxy.
-    pub s3: bool,
-    /// GitHub goes through the proxy.
-    pub github: bool,
-}
-
-impl Default for ProxySettings {
-    fn default() -> Self {
-        Self {
-            http: None,
-            https: None,
-            no_proxy: None,
-            s3: true,
-            github: true,
-        }
-    }
-}
-
-impl ProxySettings {
-    /// `proxy_uri` of the configuration: for all targets but `no_proxy`.
-    ///
-    /// # Errors
-    /// When `uri` is no http or https URL with a host.
-    pub fn explicit(uri: &str, no_proxy: Option<String>) -> Result<Self, InvalidProxy> {
-        let uri = ProxyUri::new(uri)?;
-        Ok(Self {
-            http: Some(uri.clone()),
-            https: Some(uri),
-            no_proxy,
-            ..Self::default()
-        })
-    }
-
-    /// `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` as `lookup` gives them, lower case
-    /// before upper case.
-    ///
-    /// # Errors
-    /// When one of them is no http or https URL with a host.
-    pub fn from_environment(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, InvalidProxy> {
-        let value = |name: &str| {
-            lookup(name)
-                .filter(|value| !value.is_empty())
-                .or_else(|| lookup(&name.to_uppercase()))
-                .filter(|value| !value.is_empty())
-        };
-        let proxy = |name: &str| {
-            value(name)
-                .or_else(|| value("all_proxy"))
-                .map(|uri| ProxyUri::new(&uri))
-                .transpose()
-        };
-        Ok(Self {
-            http: proxy("http_proxy")?,
-            https: proxy("https_proxy")?,
-            no_proxy: value("no_proxy"),
-            ..Self::default()
-        })
-    }
-}
-
-/// The URL of a proxy, perhaps with user and password, which `Debug` hides.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ProxyUri(String);
-
-/// A proxy that cannot be used. The URL is not repeated: it may hold a password.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the proxy URL cannot be used: {0}; write http://host:port or http://user:password@host:port"
-)]
-pub struct InvalidProxy(&'static str);
-
-impl ProxyUri {
-    /// Checks `uri`; without a scheme it is http, as other programs take it.
-    ///
-    /// # Errors
-    /// When it is no http or https URL with a host.
-    pub fn new(uri: &str) -> Result<Self, InvalidProxy> {
-        let uri = if uri.contains("://") {
-            uri.to_owned()
-        } else {
-            format!("http://{uri}")
-        };
-        let parsed = reqwest::Url::parse(&uri).map_err(|_| InvalidProxy("it is no URL"))?;
-        if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(InvalidProxy("only http and https proxies are supported"));
-        }
-        if parsed.host_str().is_none_or(str::is_empty) {
-            return Err(InvalidProxy("it has no host"));
-        }
-        Ok(Self(uri))
-    }
-
-    /// The URL with user and password, for the HTTP clients only.
-    pub(super) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for ProxyUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.split_once('@') {
-            Some((_, host)) => write!(f, "ProxyUri(hidden@{host})"),
-            None => write!(f, "ProxyUri({})", self.0),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ProxyUri;
 
     #[test]
     fn no_secret_is_in_debug_output() {
         let keys = aws_credential_types::Credentials::new("AKID", "secret", None, None, "test");
+        let proxy = ProxyUri::parse("http://user:secret@proxy:3128").unwrap();
+        let proxies = Proxies::resolve(Some(&proxy), None, |_| None).unwrap();
         let settings = SourceSettings {
-            proxy: ProxySettings::explicit("http://user:secret@proxy:3128", None).unwrap(),
+            proxies_s3: proxies.clone(),
+            proxies_github: proxies,
             credentials: Credentials::Provider(SharedCredentialsProvider::new(keys)),
             ..SourceSettings::default()
         };
@@ -260,39 +146,6 @@ mod tests {
         assert!(
             !text.contains("secret") && text.contains("proxy:3128"),
             "{text}"
-        );
-    }
-
-    #[rstest::rstest]
-    #[case("http://proxy.example:3128", true)]
-    #[case("proxy.example:3128", true)]
-    #[case("https://user:p%40ss@proxy.example", true)]
-    #[case("socks5://proxy.example", false)]
-    #[case("http://", false)]
-    #[case("", false)]
-    fn proxies_are_checked(#[case] uri: &str, #[case] good: bool) {
-        assert_eq!(ProxyUri::new(uri).is_ok(), good);
-    }
-
-    #[test]
-    fn the_environment_counts_in_either_case() {
-        let lookup = |name: &str| match name {
-            "https_proxy" => Some("one:1".to_owned()),
-            "HTTPS_PROXY" => Some("two:2".to_owned()),
-            "HTTP_PROXY" => Some("three:3".to_owned()),
-            "NO_PROXY" => Some(".internal".to_owned()),
-            "no_proxy" => Some(String::new()),
-            _ => None,
-        };
-        let settings = ProxySettings::from_environment(lookup).unwrap();
-        assert_eq!(settings.https.unwrap().reveal(), "http://one:1");
-        assert_eq!(settings.http.unwrap().reveal(), "http://three:3");
-        assert_eq!(settings.no_proxy.unwrap(), ".internal");
-        assert!(
-            ProxySettings::from_environment(|_| None)
-                .unwrap()
-                .http
-                .is_none()
         );
     }
 }

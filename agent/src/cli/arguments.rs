@@ -28,7 +28,7 @@ pub enum Command {
     Run(RunArguments),
     /// Deploy a bundle on this machine, without the CodeDeploy service.
     #[command(version, disable_version_flag = true)]
-    RunBundle(RunBundleArguments),
+    RunBundle(Box<RunBundleArguments>),
     /// Start the agent in the background, through systemd where it has the agent's unit.
     Start,
     /// Stop the agent; commands at work come to their end first.
@@ -194,7 +194,7 @@ mod tests {
     fn parse(arguments: &[&str]) -> RunBundleArguments {
         let all = ["agent", "run-bundle"].iter().chain(arguments);
         match Arguments::try_parse_from(all).unwrap().command {
-            Command::RunBundle(arguments) => arguments,
+            Command::RunBundle(arguments) => *arguments,
             other => panic!("{other:?}"),
         }
     }

@@ -16,6 +16,7 @@ mod desk;
 mod pid_file;
 mod poller;
 mod privileges;
+mod renewing;
 mod retry;
 mod service;
 mod signals;

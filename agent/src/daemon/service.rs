@@ -13,17 +13,18 @@ use super::command::Workshop;
 use super::completions::Completions;
 use super::desk::Desk;
 use super::poller::Poller;
+use super::renewing::Renewing;
 use super::retry::told;
 use super::signals::{self, Signals};
 use super::tracking::Tracking;
-use crate::bundle::{Credentials, FetchError, InvalidProxy, Sources};
+use crate::bundle::{Credentials, FetchError, Sources};
 use crate::config::{Config, ConfigError};
 use crate::control_plane::{Client, ClientError, Gate, Settings, SettingsError};
 use crate::diagnostics::Diagnostics;
 use crate::error::chain;
 use crate::executor::{Host, runner_program, source_settings};
 use crate::hooks::{HookBase, profile_environment};
-use crate::http::{TrustError, TrustPaths, TrustRoots};
+use crate::http::{ProxyError, TrustError, TrustRoots};
 use crate::identity::{
     ChainSettings, HostCredentials, HostEnvironment, HostEnvironmentError, HostIdentity, Imds,
     ImdsError, ImdsSettings, ImdsSettingsError, OnPremises, OnPremisesError,
@@ -59,7 +60,7 @@ pub enum ServiceError {
     Trust(#[source] TrustError),
     /// The proxy.
     #[error("the proxy cannot be used")]
-    Proxy(#[source] InvalidProxy),
+    Proxy(#[source] ProxyError),
     /// The HTTP client for credentials.
     #[error("cannot set up the way to the services")]
     Http(#[source] FetchError),
@@ -127,9 +128,9 @@ pub async fn run(
 
 /// The parts that the loop runs on.
 struct Parts {
-    client: Arc<Client>,
+    client: Arc<Renewing<Client>>,
     gate: Gate,
-    workshop: Workshop<Client>,
+    workshop: Workshop<Renewing<Client>>,
 }
 
 async fn prepare(
@@ -166,18 +167,17 @@ async fn prepare(
         "this host is known by {}",
         identity.source
     );
-    let trust =
-        TrustRoots::load(&TrustPaths::from_environment(variable)).map_err(ServiceError::Trust)?;
     let mut sources = source_settings(config, on_premises, Credentials::OrdinaryChain, variable)
         .map_err(ServiceError::Proxy)?;
     sources.region = Some(identity.region.as_str().to_owned());
+    let trust = TrustRoots::load(&sources.trust).map_err(ServiceError::Trust)?;
     let credentials = match on_premises {
         Some(on_premises) => HostCredentials::on_premises(&on_premises.credentials),
         None => HostCredentials::chain(ChainSettings::new(
             text,
             identity.region.clone(),
             config.use_fips_mode,
-            sources.https_client().map_err(ServiceError::Http)?,
+            sources.https_client(&trust).map_err(ServiceError::Http)?,
             imds,
         )),
     };
@@ -197,7 +197,10 @@ async fn prepare(
         SharedCredentialsProvider::new(credentials.clone()),
     )
     .map_err(ServiceError::Client)?;
-    let client = Arc::new(client);
+    let client = Arc::new(Renewing {
+        client,
+        credentials,
+    });
     let signers = match &config.signer_ca_file {
         Some(path) => SignerTrust::from_file(path).map_err(ServiceError::Signers)?,
         None => SignerTrust::any_signer(),
@@ -293,7 +296,7 @@ async fn serve(config: &Config, parts: Parts, signals: Signals) {
 }
 
 /// Results that an earlier agent could not send, and commands that it did not finish.
-fn take_up_what_was_left(workshop: &Arc<Workshop<Client>>) {
+fn take_up_what_was_left(workshop: &Arc<Workshop<Renewing<Client>>>) {
     let mut left = workshop.completions.left_behind();
     let unfinished = workshop.tracking.take_left_behind(|complaint| {
         tracing::error!("a tracking file cannot be used: {complaint}");

@@ -1,47 +1,36 @@
 //! Where bundles come from, according to the configuration and the environment.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 
-use fs_err as fs;
-
-use crate::bundle::{Credentials, InvalidProxy, ProxySettings, SourceSettings};
+use crate::bundle::{Credentials, SourceSettings};
 use crate::config::Config;
+use crate::http::{Proxies, ProxyError, TrustPaths};
 use crate::identity::OnPremises;
-
-/// Files of additional trust roots, each in a variable of its own (contract: host).
-const TRUST_FILES: [&str; 3] = ["AWS_CA_BUNDLE", "AWS_SSL_CA_BUNDLE", "SSL_CERT_FILE"];
-
-/// A directory of such files, with names that end in `.pem`.
-const TRUST_DIRECTORY: &str = "AWS_SSL_CA_DIRECTORY";
 
 /// How bundles are reached from this host. The region comes from the on-premises file, then from the
 /// environment, then from where the SDK finds one.
 ///
 /// # Errors
-/// When a proxy of the configuration or the environment cannot be used.
+/// When a proxy that counts cannot be used.
 pub fn source_settings(
     config: &Config,
     on_premises: Option<&OnPremises>,
     credentials: Credentials,
     variable: impl Fn(&str) -> Option<OsString>,
-) -> Result<SourceSettings, InvalidProxy> {
+) -> Result<SourceSettings, ProxyError> {
     let text = |name: &str| {
         variable(name)
             .and_then(|value| value.into_string().ok())
             .filter(|value| !value.is_empty())
     };
-    let no_proxy = config.no_proxy.as_ref().map(|hosts| hosts.join(","));
-    let mut proxy = match &config.proxy_uri {
-        Some(uri) => ProxySettings::explicit(uri.expose_url().as_str(), no_proxy)?,
-        None => {
-            let mut proxy = ProxySettings::from_environment(text)?;
-            proxy.no_proxy = no_proxy.or(proxy.no_proxy);
-            proxy
-        }
+    let proxies = |is_for: bool| match is_for {
+        true => Proxies::resolve(
+            config.proxy_uri.as_ref(),
+            config.no_proxy.as_deref(),
+            &variable,
+        ),
+        false => Ok(Proxies::none()),
     };
-    proxy.s3 = config.proxy_for.s3;
-    proxy.github = config.proxy_for.github;
     Ok(SourceSettings {
         region: on_premises
             .map(|host| host.region.as_str().to_owned())
@@ -52,58 +41,66 @@ pub fn source_settings(
             .as_ref()
             .map(ToString::to_string),
         use_fips: config.use_fips_mode,
-        proxy,
+        proxies_s3: proxies(config.proxy_for.s3)?,
+        proxies_github: proxies(config.proxy_for.github)?,
         github_api: config.github_api_endpoint.as_ref().map(ToString::to_string),
-        trust: trust_files(&variable),
+        trust: TrustPaths::from_environment(&variable),
         credentials,
         ..SourceSettings::default()
     })
 }
 
-fn trust_files(variable: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
-    let path = |name: &str| {
-        variable(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    let mut files: Vec<PathBuf> = TRUST_FILES.iter().filter_map(|name| path(name)).collect();
-    if let Some(directory) = path(TRUST_DIRECTORY) {
-        // A directory that cannot be read adds nothing; connections then say what they miss.
-        let entries = fs::read_dir(directory).into_iter().flatten();
-        let mut found: Vec<_> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| path.extension().is_some_and(|extension| extension == "pem"))
-            .collect();
-        found.sort();
-        files.extend(found);
-    }
-    files
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{ProxyFor, ProxyUri, Purpose};
+
+    fn settings(config: &Config) -> Result<SourceSettings, ProxyError> {
+        source_settings(config, None, Credentials::OrdinaryChain, |name| {
+            let value = match name {
+                "https_proxy" => "http://environment:1",
+                "AWS_CA_BUNDLE" => "/one.pem",
+                "AWS_SSL_CA_DIRECTORY" => "/certificates",
+                "AWS_DEFAULT_REGION" => "eu-west-1",
+                _ => return None,
+            };
+            Some(value.into())
+        })
+    }
+
+    fn https(proxies: &Proxies) -> Option<String> {
+        proxies.for_scheme("https").map(ToString::to_string)
+    }
 
     #[test]
-    fn trust_roots_come_from_each_variable_and_the_directorys_pem_files() {
-        let directory = tempfile::tempdir().unwrap();
-        for name in ["b.pem", "a.pem", "c.txt"] {
-            fs::write(directory.path().join(name), "").unwrap();
-        }
-        let path = directory.path().to_owned();
-        let files = trust_files(|name| match name {
-            "AWS_CA_BUNDLE" => Some("/one".into()),
-            "SSL_CERT_FILE" => Some("".into()),
-            "AWS_SSL_CA_DIRECTORY" => Some(path.clone().into()),
-            _ => None,
-        });
-        assert_eq!(
-            files,
-            [
-                PathBuf::from("/one"),
-                path.join("a.pem"),
-                path.join("b.pem")
-            ]
-        );
+    fn the_environment_counts() {
+        let made = settings(&Config::defaults(Purpose::Service)).unwrap();
+        assert_eq!(made.region.as_deref(), Some("eu-west-1"));
+        let proxy = Some("http://environment:1".to_owned());
+        assert_eq!(https(&made.proxies_s3), proxy);
+        assert_eq!(https(&made.proxies_github), proxy);
+        // Named here, read later: neither exists.
+        let trust = TrustPaths {
+            files: vec![("AWS_CA_BUNDLE", "/one.pem".into())],
+            directory: Some("/certificates".into()),
+        };
+        assert_eq!(made.trust, trust);
+    }
+
+    #[rstest::rstest]
+    #[case(true, false)]
+    #[case(false, true)]
+    fn proxy_for_chooses(#[case] s3: bool, #[case] github: bool) {
+        let mut config = Config::defaults(Purpose::Service);
+        config.proxy_uri = ProxyUri::parse("http://configured:2");
+        config.proxy_for = ProxyFor {
+            control: true,
+            s3,
+            github,
+        };
+        let made = settings(&config).unwrap();
+        let proxy = Some("http://configured:2".to_owned());
+        assert_eq!(https(&made.proxies_s3), proxy.clone().filter(|_| s3));
+        assert_eq!(https(&made.proxies_github), proxy.filter(|_| github));
     }
 }

@@ -7,6 +7,8 @@
 
 mod archive_choice;
 mod command;
+#[cfg(test)]
+mod command_tests;
 mod event;
 mod local_order;
 mod possible_events;

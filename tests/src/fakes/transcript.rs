@@ -66,4 +66,16 @@ impl<T: Clone + Debug> Transcript<T> {
         }
         entries.clone()
     }
+
+    /// Waits, for as long as it takes, until the entries are as `reached` wants them.
+    pub(super) fn wait_for_ever(&self, mut reached: impl FnMut(&[T]) -> bool) -> Vec<T> {
+        let mut entries = self.lock();
+        while !reached(&entries) {
+            entries = self
+                .changed
+                .wait(entries)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        entries.clone()
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use integration_tests::fakes::command_service::{Ending, Operation};
+use integration_tests::fakes::command_service::{DeploymentEnd, Ending, Operation};
 use integration_tests::{DaemonHost, agent, eventually, running_as_root};
 use nix::sys::signal::Signal;
 
@@ -131,6 +131,15 @@ fn the_daemon_becomes_the_configured_user() {
     ] {
         fs_err::os::unix::fs::chown(entry, Some(1), Some(1)).unwrap();
     }
+    let bundle = daemon
+        .host
+        .bundle()
+        .appspec("hooks:\n  AfterInstall:\n  - location: s.sh\n")
+        .script(
+            "s.sh",
+            &format!("id -un >{}", daemon.host.path("who").display()),
+        );
+    daemon.publish("b.zip", bundle.path());
     let mut running = daemon.start();
     polling(&daemon);
     let status = fs_err::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
@@ -139,6 +148,14 @@ fn the_daemon_becomes_the_configured_user() {
         status.contains(&format!("Uid:\t{uid}\t{uid}\t{uid}\t{uid}")),
         "{status}"
     );
+    // Hooks run all the same: the runner is found although the agent cannot be dumped.
+    let deployment = daemon.deploy("d-1", "b.zip");
+    assert_eq!(
+        daemon.service.wait_for_end(&deployment),
+        DeploymentEnd::Succeeded
+    );
+    let who = fs_err::read_to_string(daemon.host.path("who")).unwrap();
+    assert_eq!(who, "daemon\n");
     running.stop();
 }
 

@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::server::{Answer, Server, closed_port, header};
 use crate::bundle::{FetchError, Fetched, GitHubRefusal, SourceSettings, Sources, Timing, fetch};
+use crate::config::ProxyUri;
 use crate::deployment::{BundleType, GitHubToken, Revision};
 use crate::error::chain;
+use crate::http::Proxies;
 
 const TOKEN: &str = "ghp_0123456789secret";
 
@@ -221,7 +223,6 @@ async fn redirects_to_plain_http_elsewhere_and_without_end_are_refused() {
 
 #[tokio::test]
 async fn a_proxy_is_used_where_it_is_meant() {
-    use crate::bundle::ProxySettings;
     let proxy = Server::start(|_, _| ok("through the proxy"));
     let api = Server::start(|_, _| ok("direct"));
     let uri = format!("http://user:p%40ss@{}", proxy.address);
@@ -230,10 +231,16 @@ async fn a_proxy_is_used_where_it_is_meant() {
         (false, None, false),
         (true, Some("127.0.0.1"), false),
     ] {
-        let settings = ProxySettings::explicit(&uri, no_proxy.map(str::to_owned)).unwrap();
+        let no_proxy = no_proxy.map(|host| vec![host.to_owned()]);
+        let proxies = Proxies::resolve(ProxyUri::parse(&uri).as_ref(), no_proxy.as_deref(), |_| {
+            None
+        });
         let sources = Sources::new(SourceSettings {
             github_api: Some(api.url()),
-            proxy: ProxySettings { github, ..settings },
+            proxies_github: match github {
+                true => proxies.unwrap(),
+                false => Proxies::none(),
+            },
             ..SourceSettings::default()
         });
         let place = tempfile::tempdir().unwrap();

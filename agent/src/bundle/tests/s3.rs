@@ -16,8 +16,10 @@ use super::server::{Answer, Server, closed_port, header};
 use crate::bundle::{
     Credentials, FetchError, Fetched, Imds, S3Refusal, SourceSettings, Sources, Timing, fetch,
 };
+use crate::config::ProxyUri;
 use crate::deployment::{BundleType, Revision};
 use crate::error::chain;
+use crate::http::{Proxies, TrustPaths};
 
 const SECRET: &str = "a-secret-access-key";
 
@@ -532,10 +534,10 @@ async fn a_missing_region_is_told_or_taken_from_the_instance() {
     let settings = SourceSettings {
         imds: Imds::At(imds.url()),
         // The metadata service is never asked through a proxy.
-        proxy: crate::bundle::ProxySettings {
-            https: Some(crate::bundle::ProxyUri::new(&closed_port().to_string()).unwrap()),
-            ..Default::default()
-        },
+        proxies_s3: Proxies::resolve(None, None, |name| {
+            (name == "https_proxy").then(|| closed_port().to_string().into())
+        })
+        .unwrap(),
         ..without
     };
     get(settings, &revision("key", None, None), &bundle)
@@ -555,7 +557,10 @@ async fn trusted_certificates_that_are_none_are_an_error() {
     )
     .unwrap();
     let settings = SourceSettings {
-        trust: vec![pem],
+        trust: TrustPaths {
+            files: vec![("AWS_CA_BUNDLE", pem)],
+            directory: None,
+        },
         ..settings("http://127.0.0.1:9")
     };
     let error = get(
@@ -577,9 +582,12 @@ async fn a_proxy_is_used_unless_s3_is_left_out() {
     let proxy = Server::start(|_, _| object("\"e\"", "through the proxy"));
     let server = Server::start(|_, _| object("\"e\"", "direct"));
     for (s3, through) in [(true, true), (false, false)] {
-        let proxied = crate::bundle::ProxySettings::explicit(&proxy.url(), None).unwrap();
+        let proxies = Proxies::resolve(ProxyUri::parse(&proxy.url()).as_ref(), None, |_| None);
         let settings = SourceSettings {
-            proxy: crate::bundle::ProxySettings { s3, ..proxied },
+            proxies_s3: match s3 {
+                true => proxies.unwrap(),
+                false => Proxies::none(),
+            },
             ..settings(&server.url())
         };
         let place = tempfile::tempdir().unwrap();

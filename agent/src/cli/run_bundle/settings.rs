@@ -6,7 +6,7 @@ use std::path::Path;
 use fs_err as fs;
 
 use super::location::{LocationError, revision};
-use crate::bundle::{Credentials, InvalidProxy, Sources};
+use crate::bundle::{Credentials, Sources};
 use crate::cli::arguments::RunBundleArguments;
 use crate::cli::state_directory::state_directory;
 use crate::config::{Config, ConfigError, Loaded, LogFormat, Purpose, default_path};
@@ -17,6 +17,7 @@ use crate::deployment::{
 use crate::error::chain;
 use crate::executor::{Host, runner_program, source_settings};
 use crate::hooks::{HookBase, profile_environment};
+use crate::http::ProxyError;
 use crate::identity::{OnPremises, OnPremisesError};
 use crate::lifecycle::{DEFAULT_LOCAL_ORDER, EventOrderError, LifecycleEvent, local_order};
 use crate::logging::Log;
@@ -38,7 +39,7 @@ pub(super) enum SettingsError {
     #[error("the on-premises file cannot be used")]
     OnPremises(#[source] OnPremisesError),
     #[error("the proxy cannot be used")]
-    Proxy(#[source] InvalidProxy),
+    Proxy(#[source] ProxyError),
     #[error("neither XDG_STATE_HOME nor HOME says where to keep deployments; set one of them")]
     NoStateDirectory,
     #[error("no name for the deployment could be drawn")]

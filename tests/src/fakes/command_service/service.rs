@@ -162,6 +162,11 @@ impl FakeCommandService {
         self.shared.transcript.wait(what, reached)
     }
 
+    /// Waits, for as long as it takes, until the calls are as `reached` wants them.
+    pub fn wait_until(&self, reached: impl FnMut(&[Call]) -> bool) -> Vec<Call> {
+        self.shared.transcript.wait_for_ever(reached)
+    }
+
     /// Waits until a scripted deployment has ended.
     ///
     /// # Panics

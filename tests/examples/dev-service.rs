@@ -1,0 +1,113 @@
+//! A CodeDeploy service on a laptop: watch `agent run` carry out whole deployments, without AWS.
+//!
+//!     cargo run -p integration-tests --example dev-service -- examples/web
+//!
+//! Prints the command that starts an agent against it, then what agent and service say to each
+//! other. Each press of Enter begins another deployment of the directory as it then is. Ctrl-C ends.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a tool for developers: what fails is shown as it is"
+)]
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use integration_tests::DaemonHost;
+use integration_tests::fakes::command_service::{
+    Call, Ending, Operation, ScriptedDeployment, Specification,
+};
+use integration_tests::fakes::{FakeCommandService, Signer};
+use serde_json::json;
+
+fn main() -> ExitCode {
+    let Some(directory) = std::env::args_os().nth(1).map(PathBuf::from) else {
+        eprintln!("usage: dev-service DIRECTORY, such as examples/web");
+        return ExitCode::from(2);
+    };
+    if !directory.join("appspec.yml").is_file() {
+        eprintln!("{} has no appspec.yml", directory.display());
+        return ExitCode::from(2);
+    }
+    let daemon = DaemonHost::default();
+    println!(
+        "The agent's files are in {} and go when this ends.",
+        daemon.host.path("").display()
+    );
+    println!("Start an agent in another terminal:\n");
+    println!(
+        "    cargo run -p agent -- run --config {}\n",
+        daemon.host.configuration().display()
+    );
+    println!("Enter: deploy {}.  Ctrl-C: end.\n", directory.display());
+    std::thread::scope(|scope| {
+        let service = &daemon.service;
+        scope.spawn(move || show_calls(service));
+        for number in 1.. {
+            let key = format!("revision-{number}.zip");
+            daemon.publish(&key, &directory);
+            let id = format!("d-DEV{number:03}");
+            let mut content = daemon.specification(&id, &key);
+            // What `run-bundle` may have left there is no conflict.
+            content["AgentActionOverrides"] =
+                json!({"AgentOverrides": {"FileExistsBehavior": "OVERWRITE"}});
+            let signed = Specification::signed(&Signer::new(), &content);
+            let deployment = ScriptedDeployment::in_place(&id, signed);
+            let _ = daemon.service.deploy(DaemonHost::IDENTIFIER, &deployment);
+            println!("deployment {} is ready", deployment.execution_id);
+            // At the end of input there are no more deployments; the agent may go on polling.
+            if std::io::stdin().read_line(&mut String::new()).unwrap() == 0 {
+                break;
+            }
+        }
+    });
+    ExitCode::SUCCESS
+}
+
+/// Prints each call when it has ended; a poll may be held while other calls come and go.
+fn show_calls(service: &FakeCommandService) {
+    let mut shown = HashSet::new();
+    loop {
+        let is_news = |(number, call): &(usize, &Call)| {
+            call.ending != Ending::Open && !shown.contains(number)
+        };
+        let calls = service.wait_until(|calls| calls.iter().enumerate().any(|c| is_news(&c)));
+        let news: Vec<usize> = calls
+            .iter()
+            .enumerate()
+            .filter(is_news)
+            .map(|(number, _)| number)
+            .collect();
+        for number in news {
+            println!("{}", line(&calls[number]));
+            shown.insert(number);
+        }
+    }
+}
+
+fn line(call: &Call) -> String {
+    let operation = call
+        .operation
+        .map_or_else(|| call.target.clone(), |known| known.to_string());
+    let detail = match call.operation {
+        Some(Operation::Poll) => {
+            let command = &call.response["HostCommand"]["CommandName"];
+            command
+                .as_str()
+                .map_or_else(|| "nothing".to_owned(), str::to_owned)
+        }
+        Some(Operation::Acknowledge) => call.body["Diagnostics"]["Payload"].to_string(),
+        Some(Operation::Complete) => {
+            let diagnostics = call.diagnostics();
+            format!(
+                "{} {}: {}",
+                call.text("CommandStatus"),
+                diagnostics["error_code"],
+                diagnostics["message"].as_str().unwrap_or_default()
+            )
+        }
+        _ => String::new(),
+    };
+    format!("{operation:<30} {:?} {detail}", call.ending)
+}
