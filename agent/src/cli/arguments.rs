@@ -11,6 +11,11 @@ use crate::deployment::{BundleType, FileExistsBehavior};
 #[derive(Debug, Parser)]
 #[command(name = "agent", version, arg_required_else_help = true)]
 pub struct Arguments {
+    /// The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else
+    /// /opt/codedeploy-agent/conf/codedeployagent.yml]
+    #[arg(long, alias = "config_file", value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -23,15 +28,60 @@ pub enum Command {
     Run(RunArguments),
     /// Deploy a bundle on this machine, without the CodeDeploy service.
     #[command(version, disable_version_flag = true)]
-    RunBundle(RunBundleArguments),
+    RunBundle(Box<RunBundleArguments>),
+    /// Start the agent in the background, through systemd where it has the agent's unit.
+    Start,
+    /// Stop the agent; commands at work come to their end first.
+    Stop(StopArguments),
+    /// Stop the agent, wait for the commands at work, and start it again.
+    Restart,
+    /// Say whether the agent runs: exit status 0 when it does, 3 when not, 4 when unknown.
+    Status,
+    /// Check or show the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
 }
 
 /// Options of `agent run`.
 #[derive(Debug, Args)]
 pub struct RunArguments {
-    /// The configuration file
-    #[arg(long, alias = "config_file", value_name = "FILE")]
-    pub config: Option<PathBuf>,
+    /// Leave the session of the caller; standard error is for failures only. For `agent start`
+    #[arg(long, hide = true)]
+    pub own_session: bool,
+}
+
+/// Options of `agent stop`.
+#[derive(Debug, Args)]
+pub struct StopArguments {
+    /// Wait until the commands at work are over, at most kill_agent_max_wait_time_seconds
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// The subcommands of `agent config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check the configuration and the on-premises file: exit status 0, or 78 with all problems.
+    Check,
+    /// Show the effective settings and where each comes from; secrets are hidden.
+    Show(ShowArguments),
+}
+
+/// Options of `agent config show`.
+#[derive(Debug, Args)]
+pub struct ShowArguments {
+    /// How to show them
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub output: ShowOutput,
+}
+
+/// How settings are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShowOutput {
+    /// YAML, with a comment a line.
+    Human,
+    /// One JSON object.
+    Json,
 }
 
 /// How a run is shown.
@@ -144,8 +194,22 @@ mod tests {
     fn parse(arguments: &[&str]) -> RunBundleArguments {
         let all = ["agent", "run-bundle"].iter().chain(arguments);
         match Arguments::try_parse_from(all).unwrap().command {
-            Command::RunBundle(arguments) => arguments,
-            other @ Command::Run(_) => panic!("{other:?}"),
+            Command::RunBundle(arguments) => *arguments,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_configuration_is_named_before_or_after_the_command_in_v1s_way_and_in_ours() {
+        for arguments in [
+            &["agent", "--config_file", "f", "status"][..],
+            &["agent", "--config", "f", "status"],
+            &["agent", "status", "--config", "f"],
+            &["agent", "config", "show", "--config=f"],
+            &["agent", "run", "--config_file", "f"],
+        ] {
+            let parsed = Arguments::try_parse_from(arguments).unwrap();
+            assert_eq!(parsed.config, Some(PathBuf::from("f")), "{arguments:?}");
         }
     }
 

@@ -11,6 +11,10 @@ pub enum Exit {
     Failed,
     /// 2: the command line, or what it names, cannot be used.
     Usage,
+    /// 3: the agent is not running (as the LSB has it for `status`).
+    NotRunning,
+    /// 4: it cannot be told whether the agent runs.
+    Unknown,
     /// 78: the configuration cannot be used (`EX_CONFIG` of sysexits.h).
     Configuration,
     /// 128 and the signal's number, as shells report it: 130 for Ctrl-C.
@@ -23,6 +27,8 @@ impl From<Exit> for ExitCode {
             Exit::Success => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
+            Exit::NotRunning => 3,
+            Exit::Unknown => 4,
             Exit::Configuration => 78,
             Exit::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
         })

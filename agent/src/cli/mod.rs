@@ -1,16 +1,27 @@
 //! The command line: arguments, one file a subcommand, output, exit codes.
 
 mod arguments;
+mod config_check;
+mod config_show;
+mod configuration;
 mod exit;
+mod restart;
 mod run;
 mod run_bundle;
+mod start;
 mod state_directory;
+mod status;
+mod stop;
+mod systemd;
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-pub use arguments::{Arguments, Command, RunArguments, RunBundleArguments};
+pub use arguments::{
+    Arguments, Command, ConfigCommand, RunArguments, RunBundleArguments, ShowArguments, ShowOutput,
+    StopArguments,
+};
 use clap::Parser as _;
 pub use exit::Exit;
 
@@ -33,8 +44,27 @@ pub fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };
-    match arguments.command {
-        Command::Run(arguments) => run::main(&arguments).into(),
-        Command::RunBundle(arguments) => run_bundle::main(&arguments).into(),
-    }
+    let config = arguments.config.as_deref();
+    let exit = match arguments.command {
+        Command::Run(arguments) => run::main(config, &arguments),
+        Command::RunBundle(mut arguments) => {
+            if arguments.agent_configuration_file.is_none() {
+                arguments.agent_configuration_file = config.map(Path::to_owned);
+            }
+            run_bundle::main(&arguments)
+        }
+        Command::Start => start::main(config),
+        Command::Stop(arguments) => stop::main(config, &arguments),
+        Command::Restart => restart::main(config),
+        Command::Status => status::main(config),
+        Command::Config(ConfigCommand::Check) => config_check::main(config),
+        Command::Config(ConfigCommand::Show(arguments)) => config_show::main(config, &arguments),
+    };
+    exit.into()
+}
+
+/// Says on standard error why it does not go on.
+fn complain(message: &str, exit: Exit) -> Exit {
+    eprintln!("error: {message}");
+    exit
 }

@@ -1,15 +1,22 @@
 //! `agent run`: the daemon in the foreground.
 
-use super::Exit;
+use std::path::{Path, PathBuf};
+
 use super::arguments::RunArguments;
+use super::{Exit, complain};
 use crate::config::{Config, LogFormat, Purpose, default_path};
 use crate::daemon::{self, PidFile};
 use crate::error::chain;
 use crate::logging;
 
 /// Runs the subcommand.
-pub(super) fn main(arguments: &RunArguments) -> Exit {
-    let path = arguments.config.clone().unwrap_or_else(default_path);
+pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
+    if arguments.own_session
+        && let Err(error) = nix::unistd::setsid()
+    {
+        return complain(&format!("cannot make a session: {error}"), Exit::Failed);
+    }
+    let path = config.map_or_else(default_path, PathBuf::from);
     let loaded = match Config::load(&path, Purpose::Service) {
         Ok(loaded) => loaded,
         Err(error) => return complain(&chain(&error), Exit::Configuration),
@@ -33,7 +40,8 @@ pub(super) fn main(arguments: &RunArguments) -> Exit {
             0o644
         },
         json: config.log_format == LogFormat::Json,
-        standard_error: true,
+        // Nobody reads or empties what `agent start` keeps of standard error.
+        standard_error: !arguments.own_session,
     };
     if let Err(error) = log.start() {
         return complain(
@@ -74,12 +82,10 @@ pub(super) fn main(arguments: &RunArguments) -> Exit {
                 Exit::Failed
             };
             tracing::error!("{}", chain(&error));
+            if arguments.own_session {
+                eprintln!("error: {}", chain(&error));
+            }
             exit
         }
     }
-}
-
-fn complain(message: &str, exit: Exit) -> Exit {
-    eprintln!("error: {message}");
-    exit
 }

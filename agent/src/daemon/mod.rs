@@ -23,5 +23,5 @@ mod signals;
 mod tracking;
 
 pub use pid_file::{PidFile, PidFileError};
-pub use privileges::{PrivilegeError, become_configured_user};
+pub use privileges::{PrivilegeError, become_configured_user, configured_user};
 pub use service::{ServiceError, run};

@@ -37,12 +37,11 @@ pub enum PrivilegeError {
     System(#[source] Errno),
 }
 
-/// Becomes the configured user and group, for good. Before any file is opened, so that all belong
-/// to them. Without the settings nothing happens.
+/// Looks up the configured user and group.
 ///
 /// # Errors
-/// When there is no such user or group, or this process is not allowed to.
-pub fn become_configured_user(config: &Config) -> Result<(), PrivilegeError> {
+/// When there is no such user or group.
+pub fn configured_user(config: &Config) -> Result<(Option<User>, Option<Gid>), PrivilegeError> {
     let user = match &config.user {
         Some(name) => Some(
             User::from_name(name)
@@ -60,6 +59,16 @@ pub fn become_configured_user(config: &Config) -> Result<(), PrivilegeError> {
         ),
         None => None,
     };
+    Ok((user, group))
+}
+
+/// Becomes the configured user and group, for good. Before any file is opened, so that all belong
+/// to them. Without the settings nothing happens.
+///
+/// # Errors
+/// When there is no such user or group, or this process is not allowed to.
+pub fn become_configured_user(config: &Config) -> Result<(), PrivilegeError> {
+    let (user, group) = configured_user(config)?;
     let is_own = user.as_ref().is_none_or(|user| user.uid == geteuid());
     match (&user, group) {
         (None, None) => Ok(()),

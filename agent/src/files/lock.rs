@@ -45,20 +45,38 @@ impl Lock {
         }
     }
 
-    /// Whether somebody holds the lock at `path`. Makes nothing; what is not there, or is no
-    /// regular file, is held by nobody.
+    /// Whether somebody holds the lock at `path`. Makes nothing; what is not there, or cannot be
+    /// opened, is held by nobody.
     #[must_use]
     pub fn is_held(path: &Path) -> bool {
+        Self::look(path).unwrap_or(false)
+    }
+
+    /// Whether somebody holds the lock at `path`; what is not there is held by nobody. Makes
+    /// nothing, but holds the lock, shared, for the moment of the look.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be opened or locked, so that nobody can tell.
+    pub fn look(path: &Path) -> Result<bool, LockError> {
+        let failed = |source: io::Error| LockError::Io {
+            path: path.to_owned(),
+            source,
+        };
         let opened = fs::OpenOptions::new()
             .read(true)
             .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK).bits())
             .open(path);
-        let Ok(file) = opened else { return false };
+        let file = match opened {
+            Ok(file) => file.into_file(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(failed(error)),
+        };
         // Shared, so that two that only look never see each other.
-        matches!(
-            Flock::lock(file.into_file(), FlockArg::LockSharedNonblock),
-            Err((_, Errno::EWOULDBLOCK))
-        )
+        match Flock::lock(file, FlockArg::LockSharedNonblock) {
+            Ok(_) => Ok(false),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(true),
+            Err((_, error)) => Err(failed(error.into())),
+        }
     }
 
     /// Waits for the lock at `path` (created, 0600, when absent).

@@ -1,0 +1,44 @@
+//! The configuration as the subcommands beside `run` read it.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::config::{Config, ConfigError, Loaded, Purpose, default_path};
+
+/// A configuration and the file that it comes from.
+#[derive(Debug)]
+pub(super) struct Configuration {
+    /// None: none was named, and none is installed.
+    pub(super) path: Option<PathBuf>,
+    pub(super) loaded: Loaded,
+}
+
+impl Configuration {
+    /// The file that is named, else the installed one, else the defaults.
+    pub(super) fn load(named: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = named.map_or_else(default_path, Path::to_owned);
+        match Config::load(&path, Purpose::Service) {
+            Ok(loaded) => Ok(Self {
+                path: Some(path),
+                loaded,
+            }),
+            Err(ConfigError::Read { source, .. })
+                if named.is_none() && source.kind() == ErrorKind::NotFound =>
+            {
+                Ok(Self {
+                    path: None,
+                    loaded: Loaded::defaults(Purpose::Service),
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What messages call it.
+    pub(super) fn name(&self) -> String {
+        match &self.path {
+            Some(path) => path.display().to_string(),
+            None => "the built-in configuration (no file is installed)".to_owned(),
+        }
+    }
+}
