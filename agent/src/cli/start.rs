@@ -58,7 +58,7 @@ pub(super) fn start(configuration: &Configuration) -> Exit {
     let config = &configuration.loaded.config;
     let mut ended = None;
     let mut up = false;
-    let looked = within(PATIENCE, || {
+    within(PATIENCE, || {
         ended = child.try_wait().transpose();
         up = ended.is_none() && is_up(config, &child);
         up || ended.is_some()
@@ -71,7 +71,6 @@ pub(super) fn start(configuration: &Configuration) -> Exit {
         Some(Ok(status)) => format!("the agent ended at once ({status})"),
         Some(Err(error)) => return failed(error),
         None => {
-            debug_assert!(!looked);
             // It holds nothing yet, so that nothing is lost.
             let _ = child.kill();
             let _ = child.wait();
