@@ -11,11 +11,12 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::retry::{pause_after, told};
+use super::retry::pause_after;
 use crate::control_plane::{
     CompletionStatus, ControlPlane, Disposition, Envelope, Gate, disposition,
 };
 use crate::error::chain;
+use crate::executor::told;
 use crate::files::write_atomically;
 use crate::lifecycle::Verdict;
 

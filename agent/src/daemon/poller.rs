@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::desk::{Desk, Place};
-use super::retry::{sleep_unless, told};
+use super::retry::sleep_unless;
 use crate::control_plane::{ControlPlane, Gate, HostCommand, error_backoff, idle_wait};
 use crate::error::chain;
+use crate::executor::told;
 
 /// What the loop needs.
 pub(super) struct Poller<C> {

@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use crate::control_plane::{Disposition, Error, Gate, disposition};
 use crate::error::chain;
+use crate::executor::told;
 
 /// The longest pause between two tries of a call about a command.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -59,13 +60,6 @@ pub(super) async fn sleep_unless(stop: &mut watch::Receiver<bool>, pause: Durati
     tokio::select! {
         () = tokio::time::sleep(pause) => {}
         () = told(stop) => {}
-    }
-}
-
-/// Returns when `signal` is true; never when nobody can say so any more.
-pub(super) async fn told(signal: &mut watch::Receiver<bool>) {
-    if signal.wait_for(|told| *told).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 

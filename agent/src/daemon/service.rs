@@ -14,7 +14,6 @@ use super::completions::Completions;
 use super::desk::Desk;
 use super::poller::Poller;
 use super::renewing::Renewing;
-use super::retry::told;
 use super::signals::{self, Signals};
 use super::tracking::Tracking;
 use crate::bundle::{Credentials, FetchError, Sources};
@@ -22,7 +21,7 @@ use crate::config::{Config, ConfigError};
 use crate::control_plane::{Client, ClientError, Gate, Settings, SettingsError};
 use crate::diagnostics::Diagnostics;
 use crate::error::chain;
-use crate::executor::{Host, runner_program, source_settings};
+use crate::executor::{Host, runner_program, source_settings, told};
 use crate::hooks::{HookBase, profile_environment};
 use crate::http::{ProxyError, TrustError, TrustRoots};
 use crate::identity::{

@@ -168,7 +168,7 @@ impl Executor<'_> {
             let fetching = bundle::fetch(&self.host.sources, &self.spec.revision, &bundle);
             tokio::select! {
                 fetched = fetching => fetched.map_err(DownloadError::Fetch)?,
-                () = super::cancellation(&mut self.cancelled) => return Err(DownloadError::Cancelled),
+                () = super::told(&mut self.cancelled) => return Err(DownloadError::Cancelled),
             };
             let kind = self.spec.revision.bundle_type();
             let options = self.host.unpack.clone();

@@ -69,9 +69,9 @@ impl<'a> Executor<'a> {
     }
 }
 
-/// Returns when the operator wants the command to end; never when nobody can say so any more.
-async fn cancellation(cancelled: &mut watch::Receiver<bool>) {
-    if cancelled.wait_for(|cancelled| *cancelled).await.is_err() {
+/// Returns when `signal` is true; never when nobody can say so any more.
+pub(crate) async fn told(signal: &mut watch::Receiver<bool>) {
+    if signal.wait_for(|told| *told).await.is_err() {
         std::future::pending::<()>().await;
     }
 }

@@ -12,8 +12,8 @@ use deployment::LocalDeployment;
 use display::{Ending, Heading, display};
 use settings::{Prepared, SettingsError, prepare};
 
-use super::Exit;
 use super::arguments::RunBundleArguments;
+use super::{Exit, complain};
 use crate::error::chain;
 
 /// Runs the subcommand.
@@ -70,9 +70,4 @@ async fn deploy(prepared: Prepared, arguments: &RunBundleArguments) -> Exit {
         Ending::Failed => Exit::Failed,
         Ending::Cancelled => Exit::Signal(interrupt.signal()),
     }
-}
-
-fn complain(message: &str, exit: Exit) -> Exit {
-    eprintln!("error: {message}");
-    exit
 }
