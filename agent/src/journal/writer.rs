@@ -120,7 +120,7 @@ impl Journal {
             Record::Taken {
                 at,
                 boot_id: self.boot_id.clone(),
-                command: command.clone(),
+                command: Box::new(command.clone()),
             },
             self.state_record(at, &command.host_command_identifier, state),
         ];
