@@ -56,7 +56,9 @@ mod sys;
 mod tail;
 
 pub use format::{FORMAT_VERSION, FormatError};
-pub use launch::{Interrupter, LaunchError, Program, RunState, Running, adopt, inspect, launch};
+pub use launch::{
+    Interrupter, LaunchError, Program, RunState, Running, adopt, inspect, launch, requested,
+};
 pub use outcome::{Holder, Outcome, ScriptResult, Signal, Stream};
 pub use program::{PROGRAM_NAME, is_called_as_runner, main};
 pub use request::{DeploymentsLog, OutputsLeftOpen, Request, RunasVia};

@@ -2,11 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
-
 use crate::control_plane::{Disposition, Error, Gate, disposition};
 use crate::error::chain;
-use crate::executor::told;
 
 /// The longest pause between two tries of a call about a command.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -52,14 +49,6 @@ where
             chain(&error)
         );
         tokio::time::sleep(pause).await;
-    }
-}
-
-/// Sleeps for `pause`, or until `stop` turns true.
-pub(super) async fn sleep_unless(stop: &mut watch::Receiver<bool>, pause: Duration) {
-    tokio::select! {
-        () = tokio::time::sleep(pause) => {}
-        () = told(stop) => {}
     }
 }
 
