@@ -5,6 +5,10 @@ use std::time::{Duration, Instant};
 use crate::control_plane::{Disposition, Error, Gate, disposition};
 use crate::error::chain;
 
+/// How long the specification and the acknowledgement are tried for. The service waits for a
+/// command longer than this, and a new one is handed out when it does not.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10 * 60);
+
 /// The longest pause between two tries of a call about a command.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 

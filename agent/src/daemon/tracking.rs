@@ -6,7 +6,6 @@
 //! need not survive the host's going down: what ours had at work is in its journal.
 
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -96,7 +96,7 @@ impl Interruption {
 }
 
 /// Returns when `signal` is true; never when nobody can say so any more.
-pub(crate) async fn told(signal: &mut watch::Receiver<bool>) {
+async fn told(signal: &mut watch::Receiver<bool>) {
     if signal.wait_for(|told| *told).await.is_err() {
         std::future::pending::<()>().await;
     }

@@ -19,7 +19,6 @@ mod sources;
 pub use appspec_file::{AppSpecFileError, read_appspec};
 pub use drive::{Beginning, End, Requester};
 pub use host::{Host, runner_program};
-pub(crate) use interruption::told;
 pub use interruption::{Interrupter, Interruption};
 pub use progress::{Progress, Stream};
 pub use sources::source_settings;

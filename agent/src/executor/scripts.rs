@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::event_source::{self, Found};
 use super::follow::LogFollower;
-use super::{Executor, Progress};
+use super::{Executor, Progress, leftovers};
 use crate::appspec::Script;
 use crate::diagnostics::{Diagnostics, LogTail, from_outcome};
 use crate::error::chain;
@@ -171,7 +171,7 @@ impl Executor<'_> {
         index: usize,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) {
-        sweep(self.run_directory(index), progress).await;
+        leftovers::sweep(self.run_directory(index), progress).await;
     }
 
     /// What the end of the script with number `index` means for its event.

@@ -144,8 +144,10 @@ impl LocalDeployment<'_> {
             run_key,
             self.interruption.clone(),
         );
-        let driven = executor.drive(&command, Beginning::New, &mut Operator, progress);
-        match driven.await {
+        let end = executor
+            .drive(&command, Beginning::New, &mut Operator, progress)
+            .await;
+        match end {
             End::Verdict(verdict) => verdict,
             // Only a service closes commands, and only a daemon hands them over.
             end @ (End::Unwanted | End::HandedOver) => Diagnostics::other(&format!(
