@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use integration_tests::RunningDaemon;
 use integration_tests::fakes::command_service::DeploymentEnd;
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
+use crate::agent_killed::At;
 use crate::end_state::{EndState, differences, sent};
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, is_stopped};
 use crate::trace::{self, Passed};
 
 /// Far more than a deployment takes, also on a busy machine.
@@ -55,20 +57,44 @@ pub(crate) fn until_over(
     }
 }
 
-/// Waits for the agent's own end.
-pub(crate) fn until_ended(scenario: &Scenario, running: &mut RunningDaemon) -> ExitStatus {
+/// Waits until `condition` holds.
+pub(crate) fn until(scenario: &Scenario, what: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
-    loop {
-        if let Some(status) = running.ended() {
-            return status;
-        }
+    while !condition() {
         assert!(
             began.elapsed() < PATIENCE,
-            "the agent does not end\n{}",
+            "waited in vain for {what}\n{}",
             scenario.story()
         );
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(Duration::from_millis(3));
     }
+}
+
+/// Waits for the agent's own end.
+pub(crate) fn until_ended(scenario: &Scenario, running: &mut RunningDaemon) -> ExitStatus {
+    let mut status = None;
+    until(scenario, "the end of the agent", || {
+        status = running.ended();
+        status.is_some()
+    });
+    status.unwrap()
+}
+
+/// Waits until the process that passes this place at that time is stopped there.
+pub(crate) fn stopped_at(scenario: &Scenario, at: &At) -> Pid {
+    let mut stopped = None;
+    until(scenario, "the place to be passed", || {
+        let trace = trace::read(&scenario.trace());
+        let mut passed = trace
+            .into_iter()
+            .filter(|passed| passed.point.name() == at.place);
+        stopped = passed
+            .nth(at.time - 1)
+            .map(|passed| Pid::from_raw(passed.pid))
+            .filter(|pid| is_stopped(*pid));
+        stopped.is_some()
+    });
+    stopped.unwrap()
 }
 
 /// The end state, after the last agent has been stopped.

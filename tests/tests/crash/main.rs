@@ -13,9 +13,17 @@
 )]
 
 mod agent_killed;
+mod both_killed;
 mod case;
+mod damage;
 mod end_state;
+mod errors;
+mod handed_over;
+mod hook_daemons;
 mod journal_lines;
 mod pool;
+mod random;
+mod runner_killed;
 mod scenario;
 mod trace;
+mod upgrade;

@@ -28,6 +28,18 @@ pub(crate) struct Scenario {
     pub(crate) deployment: ScriptedDeployment,
 }
 
+/// A script waits while this is there.
+pub(crate) struct Hold {
+    path: PathBuf,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // Gone with the host when a test fails.
+        let _ = fs_err::remove_file(&self.path);
+    }
+}
+
 /// What the first deployment has left on a host.
 struct Installed {
     host: String,
@@ -81,10 +93,12 @@ fn bundle(daemon: &DaemonHost, label: &str) -> Bundle {
         daemon.host.destination().display()
     );
     let script = |name: &str| {
+        let own = daemon.host.path("");
+        let own = own.display();
         format!(
             "echo \"$LIFECYCLE_EVENT {name} {label}\"\n\
-             echo \"$LIFECYCLE_EVENT {name} {label}\" >>{}",
-            daemon.host.path("ran").display()
+             echo \"$LIFECYCLE_EVENT {name} {label}\" >>{own}/ran\n\
+             while [ -e \"{own}/hold-$LIFECYCLE_EVENT-{name}\" ]; do sleep 0.02; done"
         )
     };
     daemon
@@ -151,6 +165,18 @@ impl Scenario {
 
     pub(crate) fn trace(&self) -> PathBuf {
         self.daemon.host.path("trace")
+    }
+
+    /// Lets the script `name` of `event` wait until the guard is dropped.
+    pub(crate) fn hold(&self, event: &str, name: &str) -> Hold {
+        let path = self.daemon.host.path(&format!("hold-{event}-{name}"));
+        fs_err::write(&path, "").unwrap();
+        Hold { path }
+    }
+
+    /// Waits until a script has left its line.
+    pub(crate) fn until_ran(&self, line: &str) {
+        eventually(line, || self.ran().iter().any(|ran| ran == line));
     }
 
     /// The lines that scripts have left, in order.

@@ -14,7 +14,9 @@ pub(crate) struct Passed {
 /// The trace at `path`; empty when nothing has been passed.
 pub(crate) fn read(path: &Path) -> Vec<Passed> {
     let text = fs_err::read_to_string(path).unwrap_or_default();
-    text.lines()
+    text.split_inclusive('\n')
+        // A line without its end is being written.
+        .filter_map(|line| line.strip_suffix('\n'))
         .map(|line| {
             let (name, pid) = line.split_once(' ').unwrap();
             let point = Failpoint::ALL.iter().find(|point| point.name() == name);
