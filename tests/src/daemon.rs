@@ -76,12 +76,26 @@ impl DaemonHost {
     /// When it cannot be started.
     #[must_use]
     pub fn start(&self) -> RunningDaemon {
+        self.start_program(&agent(), &[])
+    }
+
+    /// Starts the daemon from another copy of the program, with these environment variables as
+    /// well.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_program(&self, program: &Path, environment: &[(&str, String)]) -> RunningDaemon {
         #[expect(
             clippy::disallowed_methods,
             reason = "a test starts the program under test"
         )]
-        let mut command = Command::new(agent());
-        let errors = fs_err::File::create(self.host.path("standard-error")).unwrap();
+        let mut command = Command::new(program);
+        let errors = fs_err::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.host.path("standard-error"))
+            .unwrap();
         let child = command
             .args(["run", "--config"])
             .arg(self.host.configuration())
@@ -91,6 +105,7 @@ impl DaemonHost {
                 "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             )
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(errors.into_file())
@@ -228,6 +243,14 @@ impl RunningDaemon {
     /// When the daemon is gone.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid()), signal).unwrap();
+    }
+
+    /// How it has ended, when it has.
+    ///
+    /// # Panics
+    /// When that cannot be told.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Waits for its end.

@@ -65,7 +65,7 @@ impl Live {
         let taken = Record::Taken {
             at: self.taken_at,
             boot_id: self.taken_boot.clone(),
-            command: self.taken.clone(),
+            command: Box::new(self.taken.clone()),
         };
         let state = Record::State {
             at: self.since,
@@ -111,7 +111,7 @@ impl Ledger {
                 self.live
                     .retain(|live| live.taken.host_command_identifier != *id);
                 self.live.push(Live {
-                    taken: command,
+                    taken: *command,
                     taken_at: at,
                     taken_boot: boot_id.clone(),
                     state: State::Received,

@@ -40,7 +40,7 @@ pub(super) enum Record {
     Taken {
         at: u64,
         boot_id: String,
-        command: TakenCommand,
+        command: Box<TakenCommand>,
     },
     /// It has come to this state.
     State {

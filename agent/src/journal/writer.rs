@@ -120,7 +120,7 @@ impl Journal {
             Record::Taken {
                 at,
                 boot_id: self.boot_id.clone(),
-                command: command.clone(),
+                command: Box::new(command.clone()),
             },
             self.state_record(at, &command.host_command_identifier, state),
         ];
@@ -134,8 +134,8 @@ impl Journal {
     /// When that could not be written: the journal is as it was before.
     pub fn state(&self, command: &str, state: &State) -> Result<(), JournalError> {
         let record = self.state_record(now(), command, state);
-        self.append_to_live(command, record, Durability::Synced)?;
-        Ok(())
+        self.append_to_live(command, record, Durability::Synced)
+            .map(drop)
     }
 
     /// Notes that a try to report `command` was made whose answer never came.
@@ -147,8 +147,8 @@ impl Journal {
             at: now(),
             command: command.to_owned(),
         };
-        self.append_to_live(command, record, Durability::Relaxed)?;
-        Ok(())
+        self.append_to_live(command, record, Durability::Relaxed)
+            .map(drop)
     }
 
     /// Notes that `command` is over. Compacts the journal when it has grown enough.
