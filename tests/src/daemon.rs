@@ -185,14 +185,21 @@ impl DaemonHost {
         let text = fs_err::read_to_string(self.journal()).unwrap_or_default();
         let mut live: Vec<(String, Value)> = Vec::new();
         // A line without an end is being written.
-        for line in text.split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+        for line in text
+            .split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'))
+        {
             let record: Value = serde_json::from_str(&line[9..]).unwrap();
             if let Some(taken) = record.get("taken") {
-                let id = taken["command"]["host_command_identifier"].as_str().unwrap();
+                let id = taken["command"]["host_command_identifier"]
+                    .as_str()
+                    .unwrap();
                 live.retain(|(command, _)| command != id);
                 live.push((id.to_owned(), Value::Null));
             } else if let Some(state) = record.get("state") {
-                let known = live.iter_mut().find(|(id, _)| state["command"] == *id.as_str());
+                let known = live
+                    .iter_mut()
+                    .find(|(id, _)| state["command"] == *id.as_str());
                 known.unwrap().1 = state["state"].clone();
             } else if let Some(settled) = record.get("settled") {
                 live.retain(|(id, _)| settled["command"] != *id.as_str());

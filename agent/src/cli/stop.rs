@@ -98,7 +98,10 @@ impl<'a> Daemon<'a> {
         if self.is_units {
             return match systemd::signal_main("SIGQUIT") {
                 Ok(true) => Ok(()),
-                Ok(false) => Err(complain("systemctl could not signal the agent", Exit::Failed)),
+                Ok(false) => Err(complain(
+                    "systemctl could not signal the agent",
+                    Exit::Failed,
+                )),
                 Err(error) => Err(no_systemctl(&error)),
             };
         }

@@ -96,9 +96,10 @@ impl<C: ControlPlane + 'static> Workshop<C> {
             Beginning::TakenUp { state, .. } => Some(state.clone()),
         };
         // What the journal has is good for all but a download, which may need a token.
-        let known = taken.spec.clone().filter(|_| {
-            taken.command_name != LifecycleEvent::DownloadBundle.as_str()
-        });
+        let known = taken
+            .spec
+            .clone()
+            .filter(|_| taken.command_name != LifecycleEvent::DownloadBundle.as_str());
         let interruption = self.signals.interruption();
         let spec = match known {
             Some(spec) => Ok(spec),

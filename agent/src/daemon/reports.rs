@@ -94,11 +94,7 @@ impl<C: ControlPlane> Reports<C> {
                 }
             }
             report.may_have_been_accepted |= error.may_have_been_accepted();
-            if report
-                .since
-                .elapsed()
-                .is_ok_and(|age| age > GIVEN_UP_AFTER)
-            {
+            if report.since.elapsed().is_ok_and(|age| age > GIVEN_UP_AFTER) {
                 tracing::error!(
                     command,
                     "the result is given up after a day: {}",

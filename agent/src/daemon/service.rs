@@ -102,9 +102,11 @@ impl ServiceError {
             | Self::Proxy(_)
             | Self::Settings(_)
             | Self::Signers(_) => true,
-            Self::Signals(_) | Self::Http(_) | Self::Client(_) | Self::Program(_) | Self::Boot(_) => {
-                false
-            }
+            Self::Signals(_)
+            | Self::Http(_)
+            | Self::Client(_)
+            | Self::Program(_)
+            | Self::Boot(_) => false,
         }
     }
 }

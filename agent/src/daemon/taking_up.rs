@@ -134,12 +134,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
     }
 
     /// Fails a command of the journal that must not go on.
-    async fn fail_lost(
-        &self,
-        journal: &Arc<Journal>,
-        taken: TakenCommand,
-        noted: Option<State>,
-    ) {
+    async fn fail_lost(&self, journal: &Arc<Journal>, taken: TakenCommand, noted: Option<State>) {
         let Some(spec) = &taken.spec else { return };
         let Some(verdict) = self.laid_to_rest(&spec.deployment_id, &taken).await else {
             return;

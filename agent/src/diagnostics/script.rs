@@ -113,7 +113,9 @@ mod tests {
             tail: vec![],
             warnings: vec![],
         };
-        from_outcome("scripts/s.sh", Some("ubuntu"), &outcome, || "the log\n".to_owned())
+        from_outcome("scripts/s.sh", Some("ubuntu"), &outcome, || {
+            "the log\n".to_owned()
+        })
     }
 
     #[test]

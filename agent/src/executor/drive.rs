@@ -121,9 +121,7 @@ impl Executor<'_> {
                 Some(resolution) => Ok(resolution),
                 None => self.resolve(progress),
             }),
-            Action::Acknowledge { noop } => {
-                Input::Acknowledged(requester.acknowledge(noop).await?)
-            }
+            Action::Acknowledge { noop } => Input::Acknowledged(requester.acknowledge(noop).await?),
             Action::Download => Input::WorkEnded(self.download(progress).await),
             Action::Install { .. } => Input::WorkEnded(self.install(progress).await),
             Action::RunScript(index) => self.run_script(index, same_boot, progress).await,

@@ -71,7 +71,9 @@ pub(super) async fn sweep(run_directory: PathBuf, progress: &mut (dyn FnMut(Prog
     match spawn_blocking(move || hooks_runner::sweep(&run_directory)).await {
         Ok(Ok(swept)) => {
             for process in swept.ended {
-                progress(Progress::Note(format!("left by a script, and ended: {process}")));
+                progress(Progress::Note(format!(
+                    "left by a script, and ended: {process}"
+                )));
             }
             for process in swept.survivors {
                 progress(Progress::Warning(format!(

@@ -228,8 +228,7 @@ impl Executor<'_> {
                 program: hooks_runner::PROGRAM_NAME.into(),
                 source,
             })?;
-        let running =
-            hooks_runner::launch(&self.host.runner, run_directory, request, environment)?;
+        let running = hooks_runner::launch(&self.host.runner, run_directory, request, environment)?;
         // It runs, and cannot be made not to.
         let _ = Failpoint::RunnerSpawned.pass();
         Ok(running)
