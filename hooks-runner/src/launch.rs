@@ -100,7 +100,8 @@ pub enum LaunchError {
 pub enum RunState {
     /// The script was not started, and nobody is about to.
     NeverRan,
-    /// A runner is at work; without [`Started`] it has not begun the script yet.
+    /// A runner is at work; without [`Started`] it has not begun the script yet, or `started`
+    /// cannot be understood, which changes nothing about the runner.
     Alive(Option<Started>),
     /// There is an outcome.
     Finished(Outcome),
@@ -123,7 +124,7 @@ pub fn inspect(run_dir: &Path) -> Result<RunState, LaunchError> {
         return Ok(RunState::Finished(outcome));
     }
     if is_locked(&run_dir)? {
-        return Ok(RunState::Alive(run_dir.read_started()?));
+        return Ok(RunState::Alive(run_dir.read_started().unwrap_or_default()));
     }
     // It may have finished between the two looks.
     if let Some(outcome) = read_outcome(&run_dir)? {

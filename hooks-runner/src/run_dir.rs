@@ -47,7 +47,6 @@ pub struct Started {
     pub boot_id: String,
     /// Entries of the script's environment (`NAME=value`) that its processes have and those of
     /// other hooks have not; empty when it has none.
-    #[serde(default)]
     pub marks: Vec<String>,
     /// Wall-clock time, in milliseconds since 1970.
     pub time_ms: u64,

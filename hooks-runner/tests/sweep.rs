@@ -52,15 +52,6 @@ fn pids(swept: &Swept) -> Vec<i32> {
     swept.ended.iter().map(|left| left.pid).collect()
 }
 
-/// Changes a field of `started`, as its JSON has it.
-fn change_started(fixture: &Fixture, from: &str, to: &str) {
-    let path = fixture.path("run/started");
-    let text = fs::read_to_string(&path).unwrap();
-    let changed = text.replace(from, to);
-    assert_ne!(text, changed, "{from} is not in it");
-    fs::write(&path, changed).unwrap();
-}
-
 #[expect(clippy::disallowed_methods, reason = "tests start programs")]
 fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     Command::new(program)
@@ -275,13 +266,13 @@ fn a_pid_that_means_another_process_by_now_is_left_alone() {
     let start = text.split("\"script_start_time\":").nth(1).unwrap();
     let start: u64 = start.split(',').next().unwrap().parse().unwrap();
     // What began at its recorded time has ended; this one has only its number.
-    change_started(
-        &fixture,
+    fixture.rewrite(
+        "started",
         &format!("\"script_start_time\":{start}"),
         &format!("\"script_start_time\":{}", start - 100),
     );
-    change_started(
-        &fixture,
+    fixture.rewrite(
+        "started",
         "LIFECYCLE_EVENT=AfterInstall",
         "LIFECYCLE_EVENT=X",
     );
@@ -309,8 +300,8 @@ fn a_session_whose_leader_is_gone_and_that_has_no_marks_is_left_alone() {
     let text = fs::read_to_string(fixture.path("run/started")).unwrap();
     let script = text.split("\"script_pid\":").nth(1).unwrap();
     let script = script.split(',').next().unwrap();
-    change_started(
-        &fixture,
+    fixture.rewrite(
+        "started",
         &format!("\"script_pid\":{script}"),
         &format!("\"script_pid\":{leader}"),
     );
@@ -322,7 +313,7 @@ fn a_session_whose_leader_is_gone_and_that_has_no_marks_is_left_alone() {
 fn after_another_boot_nothing_is_looked_for() {
     let fixture = hook("AfterInstall", "stays main").ends("main");
     let [main] = orphaned(&fixture, ["main"]);
-    change_started(&fixture, &hooks_runner::boot_id().unwrap(), "another-boot");
+    fixture.rewrite("started", &hooks_runner::boot_id().unwrap(), "another-boot");
     assert_eq!(sweep(&fixture.run_dir()).unwrap(), Swept::default());
     assert!(is_alive(main));
 }
@@ -359,7 +350,7 @@ fn what_never_ran_or_has_an_outcome_is_left_alone() {
 fn a_start_that_cannot_be_understood_is_an_error_that_names_the_file() {
     let fixture = hook("AfterInstall", "stays main").ends("main");
     let [main] = orphaned(&fixture, ["main"]);
-    change_started(&fixture, "\"version\":1", "\"version\":2");
+    fixture.rewrite("started", "\"version\":1", "\"version\":2");
     let error = sweep(&fixture.run_dir()).unwrap_err();
     assert!(error.to_string().contains("run/started"), "{error}");
     assert!(is_alive(main));
@@ -413,7 +404,7 @@ fn swept_unprivileged(fixture: &Fixture, before: &str) -> (Pid, String) {
     ]
     .map(|(from, name): (std::path::PathBuf, &str)| {
         let to = fixture.path(name);
-        fs::copy(from, &to).unwrap();
+        common::copy_program(from, &to);
         fs::set_permissions(&to, PermissionsExt::from_mode(0o755)).unwrap();
         to
     });
