@@ -171,6 +171,12 @@ impl<C: ControlPlane + 'static> Workshop<C> {
             taken,
             noted,
         };
+        // It may have gone with the host: one that is missing means that the command was disposed of.
+        if let Beginning::TakenUp { .. } = beginning
+            && let Err(error) = errand.track()
+        {
+            tracing::warn!(command = name, "{error}");
+        }
         let progress = &mut |progress: Progress| log(name, &progress);
         executor
             .drive(&command, beginning, &mut errand, progress)

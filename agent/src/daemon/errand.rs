@@ -1,5 +1,6 @@
 //! The service's side of a command at work: what is noted of it, and what the service wants.
 
+use std::io;
 use std::sync::Arc;
 
 use failpoints::Failpoint;
@@ -47,20 +48,15 @@ impl<C> Errand<'_, C> {
         Ok(())
     }
 
-    /// For AWS's agents, should one follow.
-    fn track(&self) -> Result<(), Diagnostics> {
-        let Some(spec) = &self.taken.spec else {
-            return Ok(());
-        };
-        let command = &self.taken.host_command_identifier;
-        self.workshop
-            .tracking
-            .begin(&spec.deployment_id, command)
-            .map_err(|error| {
-                Diagnostics::other(&format!(
-                    "cannot note for other agents that the command is at work: {error}"
-                ))
-            })
+    /// Writes the command's tracking file: for AWS's agents, should one follow.
+    pub(super) fn track(&self) -> io::Result<()> {
+        match &self.taken.spec {
+            Some(spec) => self
+                .workshop
+                .tracking
+                .begin(&spec.deployment_id, &self.taken.host_command_identifier),
+            None => Ok(()),
+        }
     }
 }
 
@@ -80,12 +76,19 @@ impl<C: ControlPlane> Requester for Errand<'_, C> {
         if matches!(state, State::Received | State::Resolving | State::Done) {
             return Ok(());
         }
-        if self.noted.as_ref() == Some(state) {
-            return Ok(());
-        }
-        match (self.note(state).await, state) {
-            // The journal first: a command that has a tracking file is in it.
-            (Ok(()), State::AwaitingReply(_)) => self.track(),
+        let noted = if self.noted.as_ref() == Some(state) {
+            Ok(())
+        } else {
+            self.note(state).await
+        };
+        match (noted, state) {
+            // The journal first: a command that has a tracking file is in it. An agent that was
+            // killed in between has left none.
+            (Ok(()), State::AwaitingReply(_)) => self.track().map_err(|error| {
+                Diagnostics::other(&format!(
+                    "cannot note for other agents that the command is at work: {error}"
+                ))
+            }),
             (Ok(()), _) => Ok(()),
             (Err(error), State::Finished(_)) => {
                 tracing::error!(

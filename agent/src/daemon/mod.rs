@@ -15,6 +15,7 @@
 mod command;
 mod desk;
 mod errand;
+mod orphans;
 mod pid_file;
 mod poller;
 mod privileges;

@@ -10,6 +10,7 @@ use sd_notify::NotifyState;
 use tokio::task::LocalSet;
 
 use super::desk::Desk;
+use super::orphans;
 use super::poller::Poller;
 use super::renewing::Renewing;
 use super::reports::Reports;
@@ -126,6 +127,7 @@ pub async fn run(
         NotifyState::Status("finding out who this host is"),
     ]);
     tokio::spawn(watchdog());
+    tokio::spawn(orphans::collect());
     let workshop = tokio::select! {
         workshop = prepare(config, variable, &signals) => Some(workshop?),
         () = signals.reached(Stopping::Draining) => None,

@@ -53,6 +53,9 @@ fn under_a_service_manager_a_drained_agent_asks_not_to_be_started_again() {
     assert_eq!(running.wait().code(), Some(79));
     // Handed over, it is to be started again.
     let mut running = scene.daemon.start_program(&agent(), &environment);
+    eventually("the agent to take over", || {
+        scene.daemon.log().matches("command received").count() > 5
+    });
     running.stop();
 }
 
@@ -183,4 +186,21 @@ fn as_process_1_sigterm_lets_commands_at_work_come_to_their_end() {
     assert_eq!(scene.ran(), ["one", "two"]);
     let _second = scene.daemon.start();
     scene.assert_succeeded(&deployment);
+}
+
+#[test]
+fn process_1_collects_processes_that_hooks_have_left() {
+    if !running_as_root("making a container") {
+        return;
+    }
+    let scene = Scene::with("", "sleep 0.1 >/dev/null 2>&1 &\nexit 0");
+    scene.release();
+    let container = start_in_container(&scene);
+    let deployment = scene.deploy();
+    scene.assert_succeeded(&deployment);
+    let agent = child_of(container.pid());
+    eventually("all that have ended to be collected", || {
+        let children = format!("/proc/{agent}/task/{agent}/children");
+        fs_err::read_to_string(children).unwrap().is_empty()
+    });
 }
