@@ -7,6 +7,7 @@ mod credentials;
 mod deployments;
 mod faults;
 mod flow;
+mod footprint;
 mod process;
 mod reporting;
 mod specifications;
