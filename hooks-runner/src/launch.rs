@@ -137,6 +137,19 @@ pub fn inspect(run_dir: &Path) -> Result<RunState, LaunchError> {
     })
 }
 
+/// What was asked for in a run directory; `None` when there is no request in it.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn requested(run_dir: &Path) -> Result<Option<Request>, LaunchError> {
+    let run_dir = RunDir::open(run_dir)?;
+    let Some(bytes) = run_dir.read(REQUEST)? else {
+        return Ok(None);
+    };
+    let request = Request::decode(&bytes).map_err(|e| run_dir.format_error(REQUEST, e))?;
+    Ok(Some(request))
+}
+
 fn read_outcome(run_dir: &RunDir) -> Result<Option<Outcome>, RunDirError> {
     run_dir
         .read(OUTCOME)?

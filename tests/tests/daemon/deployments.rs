@@ -318,3 +318,26 @@ fn sixteen_deployments_at_once_all_succeed() {
     running.stop();
     assert_eq!(daemon.service.violations(), Vec::<String>::new());
 }
+
+#[test]
+fn two_deployments_of_one_group_at_once_both_succeed() {
+    let daemon = DaemonHost::default();
+    for label in ["one", "two"] {
+        daemon.publish(&format!("{label}.zip"), bundle(&daemon, label).path());
+    }
+    let mut running = daemon.start();
+    let (one, two) = (
+        daemon.deploy("d-1", "one.zip"),
+        daemon.deploy("d-2", "two.zip"),
+    );
+    for deployment in [&one, &two] {
+        assert_eq!(
+            daemon.service.wait_for_end(deployment),
+            DeploymentEnd::Succeeded,
+            "{}",
+            daemon.log()
+        );
+    }
+    running.stop();
+    assert!(["one", "two"].contains(&installed(&daemon).as_str()));
+}

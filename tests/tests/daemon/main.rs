@@ -5,9 +5,16 @@
 mod commands;
 mod credentials;
 mod deployments;
+mod disk;
+mod draining;
 mod faults;
 mod flow;
 mod footprint;
+mod handover;
 mod process;
 mod reporting;
+mod scene;
+mod slow_s3;
 mod specifications;
+mod storm;
+mod taking_up;
