@@ -26,7 +26,8 @@ pub(super) async fn fetch(
         .custom_flags((OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits())
         .open(location)
         .map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
+    let there = file.metadata().map_err(failed)?;
+    if !there.is_file() {
         return Err(FetchError::NotAFile {
             path: location.to_owned(),
         });
@@ -35,6 +36,7 @@ pub(super) async fn fetch(
     partial
         .fill(move |target| copy_contents(&mut source, target))
         .await?;
+    partial.growing().is_all(partial.length());
     Ok(Fetched {
         bytes: partial.length(),
         etag: None,
