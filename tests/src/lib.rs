@@ -12,6 +12,7 @@ mod daemon;
 mod deployment;
 pub mod fakes;
 mod host;
+pub mod objects;
 mod outcome;
 mod privilege;
 mod processes;

@@ -26,8 +26,7 @@ pub(super) async fn fetch(
         .custom_flags((OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits())
         .open(location)
         .map_err(failed)?;
-    let there = file.metadata().map_err(failed)?;
-    if !there.is_file() {
+    if !file.metadata().map_err(failed)?.is_file() {
         return Err(FetchError::NotAFile {
             path: location.to_owned(),
         });

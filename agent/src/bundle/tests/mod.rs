@@ -1,12 +1,14 @@
 //! Tests of the module as a whole, with the archives they need made in memory.
 
 mod archives;
+mod bring;
 mod compression;
 mod directory;
 mod fidelity;
 mod github;
 mod hostile;
 mod local;
+mod parallel;
 mod replacing;
 mod round_trip;
 mod s3;

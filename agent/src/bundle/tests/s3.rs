@@ -24,7 +24,7 @@ use crate::http::{Proxies, TrustPaths};
 
 const SECRET: &str = "a-secret-access-key";
 
-fn settings(endpoint: &str) -> SourceSettings {
+pub(super) fn settings(endpoint: &str) -> SourceSettings {
     let keys = aws_credential_types::Credentials::new("AKIDTEST", SECRET, None, None, "test");
     SourceSettings {
         region: Some("eu-west-1".into()),
@@ -40,7 +40,7 @@ fn settings(endpoint: &str) -> SourceSettings {
     }
 }
 
-fn revision(key: &str, version: Option<&str>, etag: Option<&str>) -> Revision {
+pub(super) fn revision(key: &str, version: Option<&str>, etag: Option<&str>) -> Revision {
     Revision::S3 {
         bucket: "bucket".into(),
         key: key.into(),
