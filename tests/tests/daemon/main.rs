@@ -9,6 +9,7 @@ mod disk;
 mod draining;
 mod faults;
 mod flow;
+mod footprint;
 mod handover;
 mod process;
 mod reporting;
