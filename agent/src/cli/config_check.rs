@@ -54,7 +54,7 @@ pub(super) fn check(named: Option<&Path>) -> Result<Configuration, Exit> {
 }
 
 /// One line a problem.
-fn problems_of(error: &ConfigError) -> Vec<String> {
+pub(super) fn problems_of(error: &ConfigError) -> Vec<String> {
     match error {
         ConfigError::Invalid { path, problems } => problems
             .iter()
@@ -65,7 +65,7 @@ fn problems_of(error: &ConfigError) -> Vec<String> {
 }
 
 /// Warnings and problems of what the settings lead to.
-fn beyond_the_file(config: &Config) -> (Vec<String>, Vec<String>) {
+pub(super) fn beyond_the_file(config: &Config) -> (Vec<String>, Vec<String>) {
     let (mut warnings, mut problems) = (Vec::new(), Vec::new());
     match OnPremises::read(&config.on_premises_config_file) {
         Ok((identity, remarks)) => {

@@ -4,6 +4,7 @@ mod arguments;
 mod config_check;
 mod config_show;
 mod configuration;
+mod doctor;
 mod exit;
 mod restart;
 mod run;
@@ -19,7 +20,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub use arguments::{
-    Arguments, Command, ConfigCommand, RunArguments, RunBundleArguments, ShowArguments, ShowOutput,
+    Arguments, Command, ConfigCommand, DoctorArguments, DoctorOutput, RunArguments, RunBundleArguments, ShowArguments, ShowOutput,
     StopArguments,
 };
 use clap::Parser as _;
@@ -57,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Stop(arguments) => stop::main(config, &arguments),
         Command::Restart => restart::main(config),
         Command::Status => status::main(config),
+        Command::Doctor(arguments) => doctor::main(config, &arguments),
         Command::Config(ConfigCommand::Check) => config_check::main(config),
         Command::Config(ConfigCommand::Show(arguments)) => config_show::main(config, &arguments),
     };
