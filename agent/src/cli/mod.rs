@@ -6,6 +6,8 @@ mod config_show;
 mod configuration;
 mod doctor;
 mod exit;
+mod log_errors;
+mod readiness;
 mod restart;
 mod run;
 mod run_bundle;

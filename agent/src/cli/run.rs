@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::RunArguments;
-use super::{Exit, complain};
+use super::{Exit, complain, readiness};
 use crate::config::{Config, LogFormat, Purpose, default_path};
 use crate::daemon::{self, PidFile};
 use crate::error::chain;
+use crate::install_root::{close_agent_directories, close_log_directory, keep_version_file};
 use crate::logging;
 
 /// Runs the subcommand.
@@ -15,6 +16,11 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
         && let Err(error) = nix::unistd::setsid()
     {
         return complain(&format!("cannot make a session: {error}"), Exit::Failed);
+    }
+    if arguments.own_session
+        && let Err(error) = readiness::tell_who_starts()
+    {
+        return complain(&format!("cannot tell when it is ready: {error}"), Exit::Failed);
     }
     let path = config.map_or_else(default_path, PathBuf::from);
     let loaded = match Config::load(&path, Purpose::Service) {
@@ -62,6 +68,13 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
     );
     for warning in &loaded.warnings {
         tracing::warn!(configuration = %path.display(), "{warning}");
+    }
+    close_agent_directories(&config, |error| tracing::warn!("{error}"));
+    close_log_directory(&config, |error| tracing::warn!("{error}"));
+    if let Ok(program) = std::env::current_exe()
+        && let Err(error) = keep_version_file(&program)
+    {
+        tracing::warn!("{}", chain(&error));
     }
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
