@@ -76,6 +76,15 @@ impl DaemonHost {
     /// When it cannot be started.
     #[must_use]
     pub fn start(&self) -> RunningDaemon {
+        self.start_with(&[("AWS_EC2_METADATA_DISABLED", "true")])
+    }
+
+    /// Starts the daemon with these variables in its environment, beside `PATH`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_with(&self, variables: &[(&str, &str)]) -> RunningDaemon {
         #[expect(
             clippy::disallowed_methods,
             reason = "a test starts the program under test"
@@ -90,7 +99,7 @@ impl DaemonHost {
                 "PATH",
                 "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             )
-            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(errors.into_file())
