@@ -68,7 +68,10 @@ mod tests {
         write("t INFO  [codedeploy-agent(2)]: ERROR is a word");
         assert_eq!(log.last(), "");
         write("t ERROR [codedeploy-agent(2)]: new");
-        assert!(log.last().ends_with(".log: t ERROR [codedeploy-agent(2)]: new"));
+        assert!(
+            log.last()
+                .ends_with(".log: t ERROR [codedeploy-agent(2)]: new")
+        );
         write(r#"{"level":"ERROR","message":"json"}"#);
         assert!(log.last().contains("json"));
     }

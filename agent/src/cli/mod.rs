@@ -22,8 +22,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub use arguments::{
-    Arguments, Command, ConfigCommand, DoctorArguments, DoctorOutput, RunArguments, RunBundleArguments, ShowArguments, ShowOutput,
-    StopArguments,
+    Arguments, Command, ConfigCommand, DoctorArguments, DoctorOutput, RunArguments,
+    RunBundleArguments, ShowArguments, ShowOutput, StopArguments,
 };
 use clap::Parser as _;
 pub use exit::Exit;

@@ -3,23 +3,25 @@
 //! The daemon says so in one way only, systemd's: a message to the socket that `NOTIFY_SOCKET`
 //! names. A daemon that `agent start` started listens at that socket itself, in a thread, and
 //! passes what is said on to its standard output, which is a pipe to `agent start`. When that has
-//! gone, the messages go nowhere, as they should.
+//! gone, the messages go nowhere, as they should. The socket lies beside the pid file, because it
+//! must be there as long as the daemon.
 //!
 //! ```text
 //! daemon ── READY=1 ──► socket ──► thread of the same process ── a line ──► agent start
 //! ```
 
 use std::io::{self, BufRead as _, BufReader, Write as _};
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use fs_err as fs;
+
+use crate::config::Config;
 
 const SOCKET: &str = "NOTIFY_SOCKET";
-
-/// Names in the kernel, not in the file system: nothing is left behind.
-const PREFIX: &str = "codedeploy-agent-start-";
 
 /// Far above any message to a service manager.
 const LONGEST_MESSAGE: usize = 4096;
@@ -42,11 +44,10 @@ pub(super) struct Readiness {
 }
 
 impl Readiness {
-    /// Starts the daemon so that it tells when it is ready.
-    pub(super) fn spawn(command: &mut Command) -> io::Result<(Child, Self)> {
-        let name = format!("@{PREFIX}{}-{:016x}", std::process::id(), fastrand::u64(..));
+    /// Starts the daemon of this configuration so that it tells when it is ready.
+    pub(super) fn spawn(command: &mut Command, config: &Config) -> io::Result<(Child, Self)> {
         let mut child = command
-            .env(SOCKET, name)
+            .env(SOCKET, socket_path(config))
             // Another service manager's, if this is started by one.
             .env_remove("WATCHDOG_USEC")
             .env_remove("WATCHDOG_PID")
@@ -68,11 +69,7 @@ impl Readiness {
 
     /// Waits for the next message.
     pub(super) fn wait(&self, limit: Duration) -> Told {
-        let deadline = Instant::now() + limit;
-        match self
-            .messages
-            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
-        {
+        match self.messages.recv_timeout(limit) {
             Ok(()) => Told::Ready,
             Err(RecvTimeoutError::Disconnected) => Told::Gone,
             Err(RecvTimeoutError::Timeout) => Told::Nothing,
@@ -80,21 +77,52 @@ impl Readiness {
     }
 }
 
-/// The daemon's end. From here on messages to the service manager are passed on: the first when
-/// it is ready, each later one as it comes.
-///
-/// # Errors
-/// When there is no socket to listen at.
-pub(super) fn tell_who_starts() -> io::Result<()> {
-    let name = std::env::var(SOCKET).unwrap_or_default();
-    let Some(name) = name.strip_prefix('@').filter(|name| name.starts_with(PREFIX)) else {
-        return Ok(());
-    };
-    let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
-    std::thread::Builder::new()
-        .name("readiness".to_owned())
-        .spawn(move || pass_on(&socket))?;
-    Ok(())
+fn socket_path(config: &Config) -> PathBuf {
+    config
+        .pid_dir
+        .join(format!("{}.notify", config.program_name))
+}
+
+/// The daemon's end; the socket goes when dropped.
+#[derive(Debug)]
+pub(super) struct Teller {
+    path: PathBuf,
+}
+
+impl Teller {
+    /// From here on messages to the service manager are passed on: the first when the daemon is
+    /// ready, each later one as it comes. The caller holds the pid file.
+    ///
+    /// # Errors
+    /// When there is no socket to listen at.
+    pub(super) fn start(config: &Config) -> io::Result<Self> {
+        let path = socket_path(config);
+        match bind(&path) {
+            Ok(socket) => {
+                let thread = std::thread::Builder::new().name("readiness".to_owned());
+                thread.spawn(move || pass_on(&socket))?;
+            }
+            // Longer than an address may be: that the lock is held has to do.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => tell(),
+            Err(error) => return Err(error),
+        }
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        // One that stays is replaced by the next.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn bind(path: &Path) -> io::Result<UnixDatagram> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    UnixDatagram::bind(path)
 }
 
 fn pass_on(socket: &UnixDatagram) {
@@ -107,11 +135,18 @@ fn pass_on(socket: &UnixDatagram) {
             Err(_) => return,
         };
         let said = message.get(..length).unwrap_or_default();
-        is_ready = is_ready || said.split(|byte| *byte == b'\n').any(|line| line == b"READY=1");
+        is_ready = is_ready
+            || said
+                .split(|byte| *byte == b'\n')
+                .any(|line| line == b"READY=1");
         if is_ready {
-            // Nobody listens any more once `agent start` has gone.
-            let mut output = io::stdout().lock();
-            let _ = output.write_all(b"\n").and_then(|()| output.flush());
+            tell();
         }
     }
+}
+
+/// Nobody listens any more once `agent start` has gone.
+fn tell() {
+    let mut output = io::stdout().lock();
+    let _ = output.write_all(b"\n").and_then(|()| output.flush());
 }

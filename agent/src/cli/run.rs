@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::RunArguments;
-use super::{Exit, complain, readiness};
+use super::readiness::Teller;
+use super::{Exit, complain};
 use crate::config::{Config, LogFormat, Purpose, default_path};
 use crate::daemon::{self, PidFile};
 use crate::error::chain;
@@ -16,11 +17,6 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
         && let Err(error) = nix::unistd::setsid()
     {
         return complain(&format!("cannot make a session: {error}"), Exit::Failed);
-    }
-    if arguments.own_session
-        && let Err(error) = readiness::tell_who_starts()
-    {
-        return complain(&format!("cannot tell when it is ready: {error}"), Exit::Failed);
     }
     let path = config.map_or_else(default_path, PathBuf::from);
     let loaded = match Config::load(&path, Purpose::Service) {
@@ -35,6 +31,17 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
     let _pid_file = match PidFile::take(&config.pid_dir, program) {
         Ok(pid_file) => pid_file,
         Err(error) => return complain(&chain(&error), Exit::Failed),
+    };
+    let _teller = match arguments
+        .own_session
+        .then(|| Teller::start(&config))
+        .transpose()
+    {
+        Ok(teller) => teller,
+        Err(error) => {
+            let why = format!("cannot tell agent start when it is ready: {error}");
+            return complain(&why, Exit::Failed);
+        }
     };
     let log = logging::Log {
         directory: &config.log_dir,

@@ -60,7 +60,7 @@ pub(super) fn start(configuration: &Configuration) -> Exit {
         };
     }
     let failed = |error: io::Error| complain(&format!("cannot start: {error}"), Exit::Failed);
-    let (mut child, readiness, mut errors) = match spawn(configuration.path.as_deref()) {
+    let (mut child, readiness, mut errors) = match spawn(configuration) {
         Ok(started) => started,
         Err(error) => return failed(error),
     };
@@ -103,7 +103,7 @@ fn come_up(child: &mut Child, readiness: &Readiness) -> io::Result<Option<String
 }
 
 /// Starts `agent run` in a session of its own; its standard error goes to a file without a name.
-fn spawn(configuration: Option<&Path>) -> io::Result<(Child, Readiness, File)> {
+fn spawn(configuration: &Configuration) -> io::Result<(Child, Readiness, File)> {
     let errors = tempfile::tempfile()?;
     #[expect(
         clippy::disallowed_methods,
@@ -111,7 +111,7 @@ fn spawn(configuration: Option<&Path>) -> io::Result<(Child, Readiness, File)> {
     )]
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["run", "--own-session"]);
-    if let Some(path) = configuration {
+    if let Some(path) = &configuration.path {
         // The child is elsewhere.
         command.arg("--config").arg(std::path::absolute(path)?);
     }
@@ -119,7 +119,7 @@ fn spawn(configuration: Option<&Path>) -> io::Result<(Child, Readiness, File)> {
         .current_dir("/")
         .stdin(Stdio::null())
         .stderr(errors.try_clone()?);
-    let (child, readiness) = Readiness::spawn(&mut command)?;
+    let (child, readiness) = Readiness::spawn(&mut command, &configuration.loaded.config)?;
     Ok((child, readiness, errors))
 }
 

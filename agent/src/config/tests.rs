@@ -136,8 +136,10 @@ fn the_one_setting_without_effect_is_noted() {
     let loaded = parse("wait_after_error: 5").unwrap();
     assert_eq!(
         warnings(&loaded),
-        ["line 1: wait_after_error has no effect: after errors the agent waits longer each time, \
-          11 s to 90 s"]
+        [
+            "line 1: wait_after_error has no effect: after errors the agent waits longer each time, \
+          11 s to 90 s"
+        ]
     );
     assert!(loaded.warnings[0].is_note());
 }
@@ -690,7 +692,11 @@ fn the_shipped_file_names_every_key_with_its_default() {
         .map(|line| format!("{line}\n"))
         .collect();
     let all = parse(&whole).unwrap();
-    let noted: Vec<_> = all.warnings.iter().map(|note| note.key.as_deref()).collect();
+    let noted: Vec<_> = all
+        .warnings
+        .iter()
+        .map(|note| note.key.as_deref())
+        .collect();
     assert_eq!(noted, [Some("wait_after_error")]);
     let default = Loaded::defaults(Purpose::Service);
     for (set, default) in all.entries().iter().zip(default.entries()) {

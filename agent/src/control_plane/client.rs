@@ -244,7 +244,11 @@ impl Client {
             .send();
         let started = Instant::now();
         let source = match tokio::time::timeout(self.read_timeout, call).await {
-            Ok(Ok(response)) => return Ok(response),
+            Ok(Ok(response)) => {
+                let (status, after) = (response.status().as_u16(), started.elapsed());
+                tracing::debug!(%operation, status, ?after, "answered");
+                return Ok(response);
+            }
             Ok(Err(error)) => error.without_url(),
             Err(_) => {
                 return Err(Error::Timeout {

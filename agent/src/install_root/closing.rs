@@ -44,7 +44,11 @@ pub fn close_agent_directories(config: &Config, mut complain: impl FnMut(&io::Er
         config.root_dir.join("pending-completions"),
         root.instructions_directory(),
     ];
-    if let Some(parent) = config.pid_dir.parent().filter(|path| path.ends_with("state")) {
+    if let Some(parent) = config
+        .pid_dir
+        .parent()
+        .filter(|path| path.ends_with("state"))
+    {
         closer.close(parent, PRIVATE);
     }
     for directory in &state {
@@ -124,7 +128,10 @@ fn close(path: &Path, mode: u32) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(closed))
         .map_err(|error| {
             let path = path.display();
-            io::Error::new(error.kind(), format!("cannot change the mode of {path}: {error}"))
+            io::Error::new(
+                error.kind(),
+                format!("cannot change the mode of {path}: {error}"),
+            )
         })
 }
 
@@ -159,7 +166,10 @@ mod tests {
             ("state/.pid/codedeploy-agent.pid", 0o644),
             ("root/deployment-instructions/g-cleanup", 0o644),
             ("root/ongoing-deployment/d-1", 0o644),
-            ("root/deployment-logs/codedeploy-agent-deployments.log", 0o644),
+            (
+                "root/deployment-logs/codedeploy-agent-deployments.log",
+                0o644,
+            ),
             ("root/g/d-1/logs/scripts.log", 0o644),
             ("root/g/d-1/deployment-archive/run.sh", 0o755),
             ("log/codedeploy-agent.log", 0o666),
@@ -182,8 +192,14 @@ mod tests {
         let config = host(directory.path());
         close_agent_directories(&config, fail);
         close_log_directory(&config, fail);
-        assert_eq!(mode(&directory.path().join("log/codedeploy-agent.log")), 0o666);
-        assert_eq!(mode(&directory.path().join("root/ongoing-deployment/d-1")), 0o644);
+        assert_eq!(
+            mode(&directory.path().join("log/codedeploy-agent.log")),
+            0o666
+        );
+        assert_eq!(
+            mode(&directory.path().join("root/ongoing-deployment/d-1")),
+            0o644
+        );
     }
 
     #[test]
@@ -205,7 +221,10 @@ mod tests {
             ("root/ongoing-deployment/d-1", 0o600),
             ("root/pending-completions", 0o700),
             ("root/deployment-logs", 0o750),
-            ("root/deployment-logs/codedeploy-agent-deployments.log", 0o640),
+            (
+                "root/deployment-logs/codedeploy-agent-deployments.log",
+                0o640,
+            ),
             ("root/g", 0o711),
             ("root/g/d-1", 0o711),
             ("root/g/d-1/logs", 0o750),

@@ -57,7 +57,10 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("/opt/codedeploy-agent/bin/agent", Some("/opt/codedeploy-agent/.version"))]
+    #[case(
+        "/opt/codedeploy-agent/bin/agent",
+        Some("/opt/codedeploy-agent/.version")
+    )]
     #[case("/usr/local/bin/agent", None)]
     #[case("/home/me/codedeploy-agent/target/debug/agent", None)]
     #[case("/opt/codedeploy-agent/agent", None)]

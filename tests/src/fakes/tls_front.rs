@@ -95,9 +95,10 @@ async fn serve(listener: TcpListener, acceptor: TlsAcceptor, inner: SocketAddr) 
         let acceptor = acceptor.clone();
         tokio::spawn(async move {
             // A client that hangs up, or does not trust us, is no failure of the front's.
-            if let (Ok(mut outer), Ok(mut inner)) =
-                (acceptor.accept(socket).await, TcpStream::connect(inner).await)
-            {
+            if let (Ok(mut outer), Ok(mut inner)) = (
+                acceptor.accept(socket).await,
+                TcpStream::connect(inner).await,
+            ) {
                 let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
             }
         });

@@ -4,9 +4,18 @@
 
 mod commands;
 mod credentials;
+mod credentials_file;
 mod deployments;
+mod ec2;
+mod fault_matrix;
 mod faults;
 mod flow;
+mod hostile_input;
+mod installation;
+mod logs;
+mod network;
 mod process;
 mod reporting;
+mod service_manager;
+mod settings;
 mod specifications;

@@ -130,7 +130,10 @@ impl Examined {
         assert_eq!(self.exit, Some(1));
         assert_eq!(self.said["result"], "failed");
         let check = self.check(names[0]);
-        assert!(check["detail"].as_str().unwrap().contains(says), "{check:#}");
+        assert!(
+            check["detail"].as_str().unwrap().contains(says),
+            "{check:#}"
+        );
         assert!(
             check["remedy"].as_str().unwrap().contains(advises),
             "{check:#}"

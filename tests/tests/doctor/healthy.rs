@@ -76,7 +76,10 @@ fn an_ec2_instance() {
         .run();
     examined.assert_healthy();
     let identity = examined.check("identity")["detail"].to_string();
-    assert!(identity.contains(":instance/i-0123456789abcdef0"), "{identity}");
+    assert!(
+        identity.contains(":instance/i-0123456789abcdef0"),
+        "{identity}"
+    );
     let source = examined.check("credentials")["detail"].to_string();
     assert!(source.contains("instance profile"), "{source}");
     assert!(!examined.said.to_string().contains("instance-secret"));
@@ -123,9 +126,7 @@ fn behind_a_proxy_with_a_password() {
 fn while_the_agent_runs() {
     let daemon = DaemonHost::default();
     let mut running = daemon.start();
-    daemon
-        .service
-        .wait_for("a poll", |calls| !calls.is_empty());
+    daemon.service.wait_for("a poll", |calls| !calls.is_empty());
     let examined = Examination::of(&daemon).run();
     examined.assert_healthy();
     let shown = examined.check("other agent")["detail"].to_string();
@@ -145,7 +146,12 @@ fn a_user_without_rights_is_told_what_cannot_be_seen() {
     fs_err::set_permissions(daemon.host.on_premises_file(), closed).unwrap();
     let examined = Examination::of(&daemon).user(65534).run();
     examined.assert_healthy();
-    assert_eq!(examined.status("identity"), "skipped", "{:#}", examined.said);
+    assert_eq!(
+        examined.status("identity"),
+        "skipped",
+        "{:#}",
+        examined.said
+    );
     let advice = examined.check("identity")["remedy"].to_string();
     assert!(advice.contains("as root"), "{advice}");
     assert_eq!(examined.status("directories"), "warning");
@@ -167,5 +173,5 @@ fn people_get_aligned_lines_without_colour_in_a_pipe() {
         assert_eq!(&line[6..6 + name.len()], name, "{text}");
         assert_eq!(&line[19..21], "  ", "{text}");
     }
-    assert!(lines.last().unwrap().contains(" 0 failed"), "{text}");
+    assert!(lines.last().unwrap().starts_with("0 failed"), "{text}");
 }

@@ -78,7 +78,12 @@ fn a_directory_that_is_none(#[case] key: &str) {
     assert!(failed.contains(&"directories"), "{:#}", examined.said);
     let check = examined.check("directories");
     assert!(check["detail"].as_str().unwrap().contains(key), "{check:#}");
-    assert!(check["remedy"].as_str().unwrap().contains("change the setting"));
+    assert!(
+        check["remedy"]
+            .as_str()
+            .unwrap()
+            .contains("change the setting")
+    );
 }
 
 /// This test holds the lock, as AWS's agent would.

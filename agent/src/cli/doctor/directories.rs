@@ -56,7 +56,11 @@ fn complaint(key: &str, path: &Path) -> Option<String> {
     let what = if place == path {
         format!("{key} ({})", path.display())
     } else {
-        format!("{key} ({}, to be made in {})", path.display(), place.display())
+        format!(
+            "{key} ({}, to be made in {})",
+            path.display(),
+            place.display()
+        )
     };
     match fs_err::metadata(&place) {
         Ok(found) if !found.is_dir() => Some(format!(

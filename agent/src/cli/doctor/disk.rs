@@ -25,11 +25,7 @@ pub(super) fn space(root: &Path) -> Finding {
     // The types of the two differ between platforms.
     #[expect(clippy::useless_conversion, reason = "32 bits on some platforms")]
     let left = u64::from(shape.blocks_available()).saturating_mul(u64::from(shape.fragment_size()));
-    let detail = format!(
-        "{} MiB free under {}",
-        left / MEGABYTE,
-        place.display()
-    );
+    let detail = format!("{} MiB free under {}", left / MEGABYTE, place.display());
     let remedy = "make room: remove old deployments of AWS's or this agent, lower max_revisions, \
                   or move root_dir";
     match left {

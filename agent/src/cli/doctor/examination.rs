@@ -57,10 +57,16 @@ async fn examine(named: Option<&Path>, report: &mut Report) {
     report.add("configuration", finding);
     report.add("hooks-runner", looking(runner::check).await);
     let Some(config) = config else {
-        let rest = ["other agent", "directories", "disk space", "inodes", "identity"]
-            .into_iter()
-            .chain(CONNECTION)
-            .chain(["credentials", "permission", "s3"]);
+        let rest = [
+            "other agent",
+            "directories",
+            "disk space",
+            "inodes",
+            "identity",
+        ]
+        .into_iter()
+        .chain(CONNECTION)
+        .chain(["credentials", "permission", "s3"]);
         for name in rest {
             report.add(name, Finding::skipped("needs the configuration"));
         }

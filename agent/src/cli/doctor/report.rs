@@ -44,11 +44,11 @@ impl Report {
         let healthy = count(Status::Failed) == 0;
         match self.output {
             DoctorOutput::Human => println!(
-                "{} ok, {} warnings, {} failed, {} skipped",
-                count(Status::Ok),
-                count(Status::Warning),
+                "{} failed, {} with a warning, {} skipped, {} ok",
                 count(Status::Failed),
-                count(Status::Skipped)
+                count(Status::Warning),
+                count(Status::Skipped),
+                count(Status::Ok)
             ),
             DoctorOutput::Json => println!("{:#}", object(&self.findings, healthy)),
         }

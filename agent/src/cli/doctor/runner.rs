@@ -63,7 +63,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let agent = directory.path().join("agent");
         let alone = check_beside(&agent);
-        assert!(!alone.is_failure() && alone.detail.contains("itself"), "{alone:?}");
+        assert!(
+            !alone.is_failure() && alone.detail.contains("itself"),
+            "{alone:?}"
+        );
         let runner = directory.path().join(hooks_runner::PROGRAM_NAME);
         fs_err::write(&runner, "").unwrap();
         let set = |mode| fs_err::set_permissions(&runner, std::fs::Permissions::from_mode(mode));

@@ -23,7 +23,10 @@ pub(super) async fn looking(look: impl FnOnce() -> Finding + Send + 'static) -> 
             "report this as a defect of the agent",
         ),
         Err(_) => Finding::failed(
-            format!("the file system did not answer within {} s", FILES.as_secs()),
+            format!(
+                "the file system did not answer within {} s",
+                FILES.as_secs()
+            ),
             "check whether it is on a server (NFS) that is away",
         ),
     }

@@ -81,5 +81,9 @@ pub(super) fn s3(config: &Config, identity: Option<&Identity>) -> Option<Url> {
     }
     let host = &identity?.host;
     let fips = if config.use_fips_mode { "-fips" } else { "" };
-    Url::parse(&format!("https://s3{fips}.{}.{}/", host.region, host.domain)).ok()
+    Url::parse(&format!(
+        "https://s3{fips}.{}.{}/",
+        host.region, host.domain
+    ))
+    .ok()
 }
