@@ -67,6 +67,9 @@ impl DaemonHost {
             Self::IDENTIFIER
         );
         fs_err::write(host.on_premises_file(), identity).unwrap();
+        // It holds a key.
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs_err::set_permissions(host.on_premises_file(), private).unwrap();
         Self { host, service, s3 }
     }
 
