@@ -1,6 +1,10 @@
 //! `agent doctor` against the fakes: healthy hosts, and a fault for every check.
 
-#![expect(clippy::unwrap_used, reason = "a failure fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failure fails the test"
+)]
 
 mod examined;
 mod faults;
