@@ -1,6 +1,8 @@
 //! The fault matrix: what goes wrong with one call of one operation, a row a case. The deployment
 //! succeeds nevertheless, its script runs once, and every result reaches the service.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use integration_tests::DaemonHost;
@@ -49,66 +51,84 @@ fn error(status: u16, kind: &str) -> Fault {
     }
 }
 
-/// A poll takes no effect with any of these: what was handed out in an answer that is lost, no
-/// agent can know.
-#[rstest]
-#[case::empty_body(Fault::Empty)]
-#[case::unknown_error(error(400, "SomethingNewException"))]
-#[case::signature(error(403, "InvalidSignatureException"))]
-#[case::unknown_credentials(error(400, "UnrecognizedClientException"))]
-#[case::refused(Fault::ClientException("not this host".to_owned()))]
-#[case::not_http_at_all(error(418, ""))]
-fn poll(#[case] fault: Fault) {
-    deploys_with(Operation::Poll, fault);
+fn slow() -> Fault {
+    Fault::SlowBody(Duration::from_secs(10))
 }
 
-#[rstest]
-#[case::throttled_in_text(Fault::ThrottledInText)]
-#[case::unavailable(Fault::Unavailable)]
-#[case::expired_token(Fault::ExpiredToken)]
-#[case::access_denied(Fault::AccessDenied)]
-#[case::stalled(Fault::Stalled)]
-#[case::redirect(elsewhere())]
-#[case::slow_body(Fault::SlowBody(Duration::from_secs(10)))]
-#[case::truncated(Fault::Truncated)]
-#[case::wrong_content_type(Fault::WrongContentType)]
-#[case::unknown_error(error(400, "SomethingNewException"))]
-fn specification(#[case] fault: Fault) {
-    deploys_with(Operation::Specification, fault);
+/// One call of this operation is struck by this fault. More rows, of the commonest faults, are in
+/// `faults` and `reporting`.
+#[rustfmt::skip]
+fn rows() -> Vec<(Operation, Fault)> {
+    use Operation::{Acknowledge, Complete, Poll, Specification};
+    vec![
+        // A poll takes no effect with any of these: what was handed out in an answer that is
+        // lost, no agent can know.
+        (Poll, Fault::Empty),
+        (Poll, error(400, "SomethingNewException")),
+        (Poll, error(403, "InvalidSignatureException")),
+        (Poll, error(400, "UnrecognizedClientException")),
+        (Poll, error(418, "")),
+        (Poll, Fault::ClientException("not this host".to_owned())),
+        (Specification, Fault::ThrottledInText),
+        (Specification, Fault::Unavailable),
+        (Specification, Fault::ExpiredToken),
+        (Specification, Fault::AccessDenied),
+        (Specification, Fault::Stalled),
+        (Specification, elsewhere()),
+        (Specification, slow()),
+        (Specification, Fault::Truncated),
+        (Specification, Fault::WrongContentType),
+        (Specification, error(400, "SomethingNewException")),
+        (Acknowledge, Fault::ThrottledInText),
+        (Acknowledge, Fault::Unavailable),
+        (Acknowledge, Fault::ExpiredToken),
+        (Acknowledge, Fault::AccessDenied),
+        (Acknowledge, Fault::Stalled),
+        (Acknowledge, elsewhere()),
+        (Acknowledge, slow()),
+        (Acknowledge, Fault::Truncated),
+        (Acknowledge, Fault::Garbage),
+        (Acknowledge, Fault::Enormous),
+        (Acknowledge, Fault::WrongContentType),
+        (Acknowledge, Fault::Empty),
+        (Complete, Fault::ThrottledInText),
+        (Complete, Fault::Unavailable),
+        (Complete, Fault::AccessDenied),
+        (Complete, Fault::Stalled),
+        (Complete, elsewhere()),
+        (Complete, Fault::DroppedAfter),
+        (Complete, slow()),
+        (Complete, Fault::Truncated),
+        (Complete, Fault::Garbage),
+        (Complete, Fault::Enormous),
+        (Complete, Fault::WrongContentType),
+        (Complete, error(400, "SomethingNewException")),
+    ]
 }
 
-#[rstest]
-#[case::throttled_in_text(Fault::ThrottledInText)]
-#[case::unavailable(Fault::Unavailable)]
-#[case::expired_token(Fault::ExpiredToken)]
-#[case::access_denied(Fault::AccessDenied)]
-#[case::stalled(Fault::Stalled)]
-#[case::redirect(elsewhere())]
-#[case::slow_body(Fault::SlowBody(Duration::from_secs(10)))]
-#[case::truncated(Fault::Truncated)]
-#[case::garbage(Fault::Garbage)]
-#[case::enormous(Fault::Enormous)]
-#[case::wrong_content_type(Fault::WrongContentType)]
-#[case::empty_body(Fault::Empty)]
-fn acknowledgement(#[case] fault: Fault) {
-    deploys_with(Operation::Acknowledge, fault);
-}
-
-#[rstest]
-#[case::throttled_in_text(Fault::ThrottledInText)]
-#[case::unavailable(Fault::Unavailable)]
-#[case::access_denied(Fault::AccessDenied)]
-#[case::stalled(Fault::Stalled)]
-#[case::redirect(elsewhere())]
-#[case::dropped_after(Fault::DroppedAfter)]
-#[case::slow_body(Fault::SlowBody(Duration::from_secs(10)))]
-#[case::truncated(Fault::Truncated)]
-#[case::garbage(Fault::Garbage)]
-#[case::enormous(Fault::Enormous)]
-#[case::wrong_content_type(Fault::WrongContentType)]
-#[case::unknown_error(error(400, "SomethingNewException"))]
-fn completion(#[case] fault: Fault) {
-    deploys_with(Operation::Complete, fault);
+/// The rows mostly wait (a failed poll is tried again after 11 s), so several go on at once.
+#[test]
+fn every_row_of_the_matrix() {
+    const AT_ONCE: usize = 8;
+    let rows = Mutex::new(rows().into_iter());
+    let next = || rows.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let failed: Vec<String> = std::thread::scope(|scope| {
+        let work = || {
+            let mut failed = Vec::new();
+            while let Some((operation, fault)) = next() {
+                let row = format!("{operation} {fault:?}");
+                let deploys = AssertUnwindSafe(|| deploys_with(operation, fault));
+                if catch_unwind(deploys).is_err() {
+                    failed.push(row);
+                }
+            }
+            failed
+        };
+        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+        let ended = threads.into_iter().map(|thread| thread.join().unwrap());
+        ended.flatten().collect()
+    });
+    assert_eq!(failed, Vec::<String>::new());
 }
 
 /// An answer without a specification is the service's word that there is none.
