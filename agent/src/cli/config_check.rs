@@ -39,7 +39,8 @@ pub(super) fn check(named: Option<&Path>) -> Result<Configuration, Exit> {
     for warning in &configuration.loaded.warnings {
         eprintln!("warning: {name}: {warning}");
     }
-    let (warnings, problems) = beyond_the_file(&configuration.loaded.config);
+    let (warnings, mut problems) = beyond_the_file(&configuration.loaded.config);
+    problems.extend(configuration.absent());
     for warning in warnings {
         eprintln!("warning: {warning}");
     }

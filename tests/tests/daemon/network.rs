@@ -1,7 +1,9 @@
 //! The way to the services: endpoints, proxies, trusted certificates.
 
-use integration_tests::fakes::command_service::{DeploymentEnd, Operation};
-use integration_tests::fakes::{ForwardProxy, Manner, TlsFront};
+use integration_tests::fakes::command_service::{
+    DeploymentEnd, Fault, Operation, ScriptedDeployment, Specification, When,
+};
+use integration_tests::fakes::{FakeCommandService, ForwardProxy, Manner, Signer, TlsFront};
 use integration_tests::{DaemonHost, eventually};
 use rstest::rstest;
 
@@ -119,6 +121,44 @@ fn asked_for(daemon: &DaemonHost, proxy: &ForwardProxy) -> (bool, bool) {
 fn a_proxy(#[case] lines: &str, #[case] expected: (bool, bool)) {
     let (daemon, proxy) = deployed_through(lines, Manner::Open);
     assert_eq!(asked_for(&daemon, &proxy), expected, "{:?}", proxy.asked());
+}
+
+#[test]
+fn github_through_the_proxy_and_nothing_else() {
+    let proxy = ForwardProxy::start(Manner::Refusing);
+    let daemon = DaemonHost::with_configuration(&format!(
+        "proxy_uri: http://{}\nproxy_for: github\ngithub_api_endpoint: http://127.0.0.1:1",
+        proxy.address()
+    ));
+    let mut content = daemon.specification("d-1", "none");
+    content["Revision"] = serde_json::json!({
+        "RevisionType": "GitHub",
+        "GitHubRevision": {"Account": "a", "Repository": "r", "CommitId": "c"},
+    });
+    let signed = Specification::signed(&Signer::new(), &content);
+    let scripted = ScriptedDeployment::new("d-1", signed, &["DownloadBundle"]);
+    let _ = daemon.service.deploy(DaemonHost::IDENTIFIER, &scripted);
+    let running = daemon.start();
+    eventually("the proxy to be asked", || !proxy.asked().is_empty());
+    drop(running);
+    for asked in proxy.asked() {
+        assert!(asked.line.contains("127.0.0.1:1/repos/a/r"), "{asked:?}");
+    }
+}
+
+/// Where a redirection leads, nobody hears of us.
+#[test]
+fn a_redirection_is_not_followed() {
+    let elsewhere = FakeCommandService::start("us-east-1");
+    let daemon = DaemonHost::default();
+    let fault = Fault::Redirect(format!("{}/", elsewhere.endpoint()));
+    daemon.service.fault(Operation::Poll, When::Always, fault);
+    let mut running = daemon.start();
+    eventually("the redirection to be logged", || {
+        daemon.log().contains("is not followed") && daemon.log().contains(&elsewhere.endpoint())
+    });
+    running.stop();
+    assert!(elsewhere.calls().is_empty());
 }
 
 #[test]

@@ -252,6 +252,46 @@ fn permission(
     examined.assert_failed(&["permission"], says, advises);
 }
 
+/// The head of the answer comes, and then nothing.
+#[test]
+fn an_answer_that_never_ends() {
+    let daemon = DaemonHost::default();
+    let slow = Fault::SlowBody(std::time::Duration::from_secs(3600));
+    daemon
+        .service
+        .fault(Operation::Specification, When::Always, slow);
+    let examined = Examination::of(&daemon).run();
+    examined.assert_failed(&["permission"], "HTTP 400", "cut off");
+}
+
+#[test]
+fn no_configuration_file() {
+    // Only where no agent is installed.
+    let usual = [
+        "/etc/codedeploy-agent/conf/codedeployagent.yml",
+        "/opt/codedeploy-agent/conf/codedeployagent.yml",
+    ];
+    if usual.iter().any(|path| std::path::Path::new(path).exists()) {
+        return;
+    }
+    for arguments in [&["doctor"][..], &["config", "check"]] {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a test starts the program under test"
+        )]
+        let output = std::process::Command::new(integration_tests::agent())
+            .args(arguments)
+            .env_clear()
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .output()
+            .unwrap();
+        assert!(!output.status.success(), "{output:?}");
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains("there is no configuration file"), "{said}");
+    }
+}
+
 #[test]
 fn a_key_that_the_service_does_not_know() {
     let daemon = DaemonHost::default();

@@ -24,10 +24,11 @@ pub(super) fn check(named: Option<&Path>) -> (Finding, Option<Config>) {
             return (Finding::failed(problems, remedy), None);
         }
     };
-    let name = configuration.name();
+    let (name, absent) = (configuration.name(), configuration.absent());
     let loaded = configuration.loaded;
     let config = loaded.config;
     let (remarks, mut problems) = beyond_the_file(&config);
+    problems.extend(absent);
     let mut warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
     warnings.extend(remarks);
     if geteuid().is_root() {

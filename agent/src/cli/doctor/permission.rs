@@ -4,6 +4,8 @@
 //! two other calls are made about what cannot exist, and what they are refused for tells: for the
 //! thing that does not exist, then everything before was right; or for who is asking.
 
+use std::time::Duration;
+
 use aws_credential_types::provider::SharedCredentialsProvider;
 
 use super::finding::Finding;
@@ -21,6 +23,12 @@ use crate::identity::HostCredentials;
 /// Shaped as the service wants it, of a deployment that no service makes.
 const NO_EXECUTION: &str = "agent-doctor/does-not-exist/d-0/0";
 const NO_COMMAND: &str = "agent-doctor-does-not-exist";
+
+/// The longest for both calls, answers that drip included.
+const BOTH: Duration = Duration::from_secs(12);
+
+const NETWORK_REMEDY: &str =
+    "check the network between this host and the service, and http_read_timeout";
 
 /// Makes the two calls.
 pub(super) async fn check(
@@ -44,19 +52,28 @@ pub(super) async fn check(
         Ok(client) => client,
         Err(error) => return Finding::failed(chain(&error), "correct the setting that it names"),
     };
-    let host = &identity.host.host_identifier;
+    let calls = call(&client, &identity.host.host_identifier);
+    match tokio::time::timeout(BOTH, calls).await {
+        Ok(None) => Finding::ok(
+            "the service accepts the credentials for GetDeploymentSpecification and \
+             PutHostCommandAcknowledgement (polling is not tried: it would take a command away)",
+        ),
+        Ok(Some(finding)) => finding,
+        Err(_) => Finding::failed(
+            format!("the answers were not whole within {} s", BOTH.as_secs()),
+            NETWORK_REMEDY,
+        ),
+    }
+}
+
+/// What is wrong.
+async fn call(client: &Client, host: &str) -> Option<Finding> {
     let specification = client.get_deployment_specification(NO_EXECUTION, host);
     if let Some(finding) = refusal(specification.await.err()) {
-        return finding;
+        return Some(finding);
     }
     let acknowledgement = client.put_host_command_acknowledgement(NO_COMMAND, true);
-    if let Some(finding) = refusal(acknowledgement.await.err()) {
-        return finding;
-    }
-    Finding::ok(
-        "the service accepts the credentials for GetDeploymentSpecification and \
-         PutHostCommandAcknowledgement (polling is not tried: it would take a command away)",
-    )
+    refusal(acknowledgement.await.err())
 }
 
 /// What is wrong; nothing when the call was refused only for what does not exist.
@@ -70,7 +87,7 @@ fn refusal(error: Option<Error>) -> Option<Finding> {
             Error::Malformed { .. } | Error::TooLong { .. } | Error::NameTooLong { .. } => {
                 "check deploy_control_endpoint: what answers is not the command service"
             }
-            _ => "check the network between this host and the service, and http_read_timeout",
+            _ => NETWORK_REMEDY,
         };
         return Some(Finding::failed(chain(&error), remedy));
     };
@@ -90,7 +107,9 @@ fn refusal(error: Option<Error>) -> Option<Finding> {
         | ServiceErrorKind::Signature
         | ServiceErrorKind::Other => {
             let remedy = service.remedy().unwrap_or_else(|| {
-                "check deploy_control_endpoint: what answers may not be the command service".into()
+                "check deploy_control_endpoint and the network: what answers may not be the command \
+                 service, or the answer was cut off"
+                    .into()
             });
             Some(Finding::failed(said(service), remedy))
         }
