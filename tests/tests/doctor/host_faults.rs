@@ -115,3 +115,24 @@ fn a_runner_that_cannot_be_run() {
     let examined = Examination::of(&daemon).program(program).run();
     examined.assert_failed(&["hooks-runner"], "cannot be run", "package");
 }
+
+/// As root the doctor sees with the eyes of the user that the daemon becomes.
+#[test]
+fn what_the_configured_user_may_not_do() {
+    if !running_as_root("becoming another user") {
+        return;
+    }
+    let daemon = DaemonHost::with_configuration("user: daemon");
+    let examined = Examination::of(&daemon).run();
+    examined.assert_failed(&["directories", "identity"], "root_dir", "agent's user");
+    let check = examined.check("identity");
+    assert!(
+        check["remedy"].as_str().unwrap().contains("give the file"),
+        "{check:#}"
+    );
+    for name in ["", "codedeploy.onpremises.yml"] {
+        let user = nix::unistd::User::from_name("daemon").unwrap().unwrap().uid;
+        fs_err::os::unix::fs::chown(daemon.host.path(name), Some(user.as_raw()), None).unwrap();
+    }
+    Examination::of(&daemon).run().assert_healthy();
+}

@@ -8,7 +8,7 @@ use super::finding::Finding;
 use crate::cli::config_check::{beyond_the_file, problems_of};
 use crate::cli::configuration::Configuration;
 use crate::config::Config;
-use crate::daemon::become_configured_user;
+use crate::daemon::{become_configured_user, configured_user};
 use crate::error::chain;
 
 /// The finding, and the settings unless they cannot be read.
@@ -54,4 +54,12 @@ pub(super) fn check(named: Option<&Path>) -> (Finding, Option<Config>) {
         Finding::ok(format!("{name} can be used"))
     };
     (finding, Some(config))
+}
+
+/// Whether this process has the rights that the daemon will have: it is root's, or the configured
+/// user's. Otherwise what it may not do proves nothing.
+pub(super) fn has_the_agents_rights(config: &Config) -> bool {
+    let own = geteuid();
+    own.is_root()
+        || configured_user(config).is_ok_and(|(user, _)| user.is_some_and(|user| user.uid == own))
 }

@@ -12,15 +12,15 @@ use super::finding::Finding;
 pub(super) type Directories = Vec<(&'static str, PathBuf)>;
 
 /// Looks at each directory, or, when it is not there yet, at where it would be made. Nothing is
-/// written.
-pub(super) fn check(directories: &Directories) -> Finding {
+/// written. `as_the_agent`: with the daemon's rights.
+pub(super) fn check(directories: &Directories, as_the_agent: bool) -> Finding {
     let complaints: Vec<String> = directories
         .iter()
         .filter_map(|(key, path)| complaint(key, path))
         .collect();
     if !complaints.is_empty() {
         let detail = complaints.join("; ");
-        if !geteuid().is_root() && directories.iter().all(|(_, path)| is_only_denied(path)) {
+        if !as_the_agent && directories.iter().all(|(_, path)| is_only_denied(path)) {
             return Finding::warning(
                 format!("{detail} (as user id {})", geteuid()),
                 "run agent doctor as root, or as the user that the agent runs as; if this is that \

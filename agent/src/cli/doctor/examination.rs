@@ -87,7 +87,8 @@ async fn examine_host(config: &Config, report: &mut Report) {
         ("log_dir", config.log_dir.clone()),
         ("pid_dir", config.pid_dir.clone()),
     ];
-    let finding = looking(move || directories::check(&written)).await;
+    let as_the_agent = configuration::has_the_agents_rights(config);
+    let finding = looking(move || directories::check(&written, as_the_agent)).await;
     report.add("directories", finding);
     let root = config.root_dir.clone();
     report.add("disk space", looking(move || disk::space(&root)).await);

@@ -2,6 +2,7 @@
 
 use nix::unistd::geteuid;
 
+use super::configuration::has_the_agents_rights;
 use super::finding::Finding;
 use super::time_limit::SEVERAL;
 use crate::config::Config;
@@ -25,9 +26,13 @@ pub(super) async fn check(
     let file = config.on_premises_config_file.display();
     let failed = |detail: String, remedy: &str| (Finding::failed(detail, remedy), None);
     let on_premises = match OnPremises::read(&config.on_premises_config_file) {
-        Ok((None, warnings)) if !geteuid().is_root() && is_hidden(&warnings) => {
+        Ok((None, warnings)) if is_hidden(&warnings) => {
             let why = format!("{file} cannot be read as user id {}", geteuid());
-            return (Finding::not_permitted(why), None);
+            if !has_the_agents_rights(config) {
+                return (Finding::not_permitted(why), None);
+            }
+            // The daemon would take the host for an EC2 instance.
+            return failed(why, "give the file to the user that the agent runs as");
         }
         Ok((on_premises, _)) => on_premises,
         Err(error) => {
