@@ -8,7 +8,7 @@ use super::document::Value;
 use super::values::{
     Allowed, Remarks, Setting, account, always_on, assign, at_least_one, choice, endpoint,
     file_name, flag, hosts, limit, optional, path, proxy, proxy_for, seconds, size,
-    tracking_directory, version,
+    tracking_directory, version, without_effect,
 };
 use super::{Endpoint, FileName, LogFormat, OutputsLeftOpen, ProxyFor, ProxyUri, RunAsVia};
 
@@ -81,8 +81,10 @@ settings! {
     metrics_file: Option<PathBuf> = None, optional(path);
     /// Time between polls that come back empty at once.
     wait_between_runs: Duration = Duration::from_secs(30), seconds(0.1, 86_400.0);
-    /// Time between tries after an error.
-    wait_after_error: Duration = Duration::from_secs(30), seconds(0.1, 86_400.0);
+    /// Taken because AWS's agents take it, and without effect: the pause after errors grows by the
+    /// formula of the contract.
+    wait_after_error: Duration = Duration::from_secs(30),
+        without_effect("after errors the agent waits longer each time, 11 s to 90 s", seconds(0.1, 86_400.0));
     /// How long an answer may take; the service holds polls for about a minute.
     http_read_timeout: Duration = Duration::from_secs(80), seconds(1.0, 3_600.0);
     /// Deployments of a group that stay on disk, the current one included.

@@ -129,8 +129,23 @@ fn row(#[case] key: &str, #[case] default: &str, #[case] written: &str, #[case] 
         let loaded = parse(&format!("---\n{colon}{key}: {written}\n")).unwrap();
         assert_eq!(value(&loaded, key), read);
         assert_eq!(loaded.origin(key), Origin::File { line: 2 });
-        assert_eq!(warnings(&loaded), Vec::<String>::new());
+        let is_without_effect = key == "wait_after_error";
+        assert_eq!(warnings(&loaded).len(), usize::from(is_without_effect));
     }
+}
+
+/// A setting that is taken and not obeyed says so.
+#[test]
+fn the_one_setting_without_effect_is_noted() {
+    let loaded = parse("wait_after_error: 5").unwrap();
+    assert_eq!(
+        warnings(&loaded),
+        [
+            "line 1: wait_after_error has no effect: after errors the agent waits longer each time, \
+          11 s to 90 s"
+        ]
+    );
+    assert!(loaded.warnings[0].is_note());
 }
 
 /// A new row must come into the table above, too.
@@ -354,11 +369,11 @@ fn all_problems_are_listed_in_one_go() {
     "0.1",
     "wait_between_runs is -1; 0.1 is used (allowed: a number of seconds from 0.1 to 86400)"
 )]
-#[case::wait_after_error(
-    "wait_after_error: 1_000_000",
-    "wait_after_error",
+#[case::too_many_digits(
+    "wait_between_runs: 1_000_000",
+    "wait_between_runs",
     "86400",
-    "wait_after_error is 1000000; 86400 is used (allowed: a number of seconds from 0.1 to 86400)"
+    "wait_between_runs is 1000000; 86400 is used (allowed: a number of seconds from 0.1 to 86400)"
 )]
 #[case::http_read_timeout(
     "http_read_timeout: 0",
@@ -693,7 +708,12 @@ fn the_shipped_file_names_every_key_with_its_default() {
         .map(|line| format!("{line}\n"))
         .collect();
     let all = parse(&whole).unwrap();
-    assert_eq!(warnings(&all), Vec::<String>::new());
+    let noted: Vec<_> = all
+        .warnings
+        .iter()
+        .map(|note| note.key.as_deref())
+        .collect();
+    assert_eq!(noted, [Some("wait_after_error")]);
     let default = Loaded::defaults(Purpose::Service);
     for (set, default) in all.entries().iter().zip(default.entries()) {
         let named = whole

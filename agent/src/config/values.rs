@@ -199,6 +199,18 @@ pub(super) fn always_on(value: &Value, remarks: &mut Remarks) -> Parsed<bool> {
     Ok(true)
 }
 
+/// A setting that is checked and then not used, with a remark that says so.
+pub(super) fn without_effect<T>(
+    reason: &'static str,
+    parse: impl Fn(&Value, &mut Remarks) -> Parsed<T>,
+) -> impl Fn(&Value, &mut Remarks) -> Parsed<T> {
+    move |value, remarks| {
+        let parsed = parse(value, remarks)?;
+        remarks.push(WarningKind::WithoutEffect { reason });
+        Ok(parsed)
+    }
+}
+
 /// A decimal number, perhaps quoted. Nothing that Ruby and people read differently: no octal
 /// (`010`), no sexagesimal (`1:30`), no exponent, no unit.
 fn number(value: &Value, remarks: &mut Remarks) -> Option<f64> {
