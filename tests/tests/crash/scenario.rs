@@ -9,6 +9,7 @@ use integration_tests::fakes::command_service::{
     Again, DeploymentEnd, ScriptedDeployment, Specification,
 };
 use integration_tests::{Bundle, DaemonHost, Entry, Kind, RunningDaemon, eventually, snapshot};
+use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::Pid;
 
 use crate::journal_lines;
@@ -68,7 +69,22 @@ static INSTALLED: LazyLock<Installed> = LazyLock::new(|| {
     }
 });
 
+/// Hosts are kept in memory where that can be done: what is tested is the death of processes, which
+/// no disk has to survive, and the many syncs would be most of the time.
+static IN_MEMORY: LazyLock<()> = LazyLock::new(|| {
+    let memory = Path::new("/dev/shm");
+    let usable = statvfs(memory).is_ok_and(|memory| {
+        let refused = FsFlags::ST_NOEXEC | FsFlags::ST_RDONLY;
+        !memory.flags().intersects(refused) && memory.blocks_available() > 100_000
+    });
+    if usable {
+        // Somebody else may have chosen another place already.
+        let _ = tempfile::env::override_temp_dir(memory);
+    }
+});
+
 fn host() -> DaemonHost {
+    let () = *IN_MEMORY;
     // Not to keep it is one step more.
     let daemon = DaemonHost::with_configuration("keep_bundle: false\n");
     for label in ["old", "new"] {
@@ -129,7 +145,7 @@ fn deployment(daemon: &DaemonHost, id: &str, key: &str, commands: &[&str]) -> Sc
 pub(crate) fn is_idle(daemon: &DaemonHost) -> bool {
     let root = daemon.host.root();
     let tracked = fs_err::read_dir(root.join("ongoing-deployment"))
-        .map(|entries| entries.count())
+        .map(Iterator::count)
         .unwrap_or_default();
     tracked == 0 && journal_lines::live(&root.join("commands.journal")).is_empty()
 }
