@@ -208,6 +208,14 @@ impl DaemonHost {
         live
     }
 
+    /// Waits until nothing is at work: the service may know before the agent hears of it.
+    ///
+    /// # Panics
+    /// When something stays.
+    pub fn wait_until_idle(&self) {
+        eventually("nothing to be at work", || self.at_work().is_empty());
+    }
+
     /// Commands whose results the service has not taken yet, as far as the agent knows.
     #[must_use]
     pub fn pending(&self) -> Vec<String> {

@@ -13,6 +13,7 @@ mod deployment;
 pub mod fakes;
 mod footprint;
 mod host;
+pub mod objects;
 mod outcome;
 mod privilege;
 mod processes;

@@ -114,6 +114,10 @@ fn problems(text: &str) -> Vec<String> {
 )]
 #[case::ignore_ownership_in_bundle("ignore_ownership_in_bundle", "false", "true", "true")]
 #[case::archive_max_extraction_size("archive_max_extraction_size", "none", "4GB", "4000000000")]
+#[case::archive_max_entries("archive_max_entries", "2000000", "100_000", "100000")]
+#[case::archive_max_path_length("archive_max_path_length", "4096", "1024", "1024")]
+#[case::archive_max_depth("archive_max_depth", "256", "32", "32")]
+#[case::keep_bundle("keep_bundle", "true", "false", "false")]
 #[case::restrict_agent_dir_permissions("restrict_agent_dir_permissions", "false", "true", "true")]
 #[case::restrict_log_dir_permissions("restrict_log_dir_permissions", "false", "true", "true")]
 #[case::disable_core_dumps("disable_core_dumps", "true", "false", "false")]
@@ -240,6 +244,18 @@ fn what_cannot_be_understood_stops(#[case] text: &str, #[case] expected: &str) {
 fn archive_max_extraction_size_is_never_loosened(#[case] size: &str) {
     let text = format!("archive_max_extraction_size: {size}");
     assert_eq!(problems(&text).len(), 1);
+}
+
+#[rstest]
+#[case("archive_max_entries: 0", "from 1 to 4294967295")]
+#[case("archive_max_entries: 4294967296", "from 1 to 4294967295")]
+#[case("archive_max_path_length: 4097", "from 1 to 4096")]
+#[case("archive_max_depth: -3", "from 1 to 512")]
+#[case("archive_max_depth: 1.5", "from 1 to 512")]
+fn limits_of_archives_are_never_loosened(#[case] text: &str, #[case] allowed: &str) {
+    let problems = problems(text);
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].contains(allowed), "{problems:?}");
 }
 
 #[rstest]

@@ -254,6 +254,19 @@ pub(super) fn at_least_one(value: &Value, remarks: &mut Remarks) -> Parsed<NonZe
     Ok(used)
 }
 
+/// A whole number from 1 to `most`. Not clamped: a limit that is not the one meant protects
+/// nothing.
+pub(super) fn limit(most: u32) -> impl Fn(&Value, &mut Remarks) -> Parsed<NonZeroU32> {
+    move |value, remarks| {
+        let whole = |number: &f64| number.fract() == 0.0 && *number <= f64::from(most);
+        number(value, remarks)
+            .filter(whole)
+            // The cast saturates below zero.
+            .and_then(|number| NonZeroU32::new(number as u32))
+            .ok_or_else(|| format!("a whole number from 1 to {most}"))
+    }
+}
+
 /// Bytes, or a whole number with a unit. `KB` is 1000 and `KiB` is 1024, and so on, as AWS's
 /// second agent has them. Not clamped: a limit that is not the one meant protects nothing.
 pub(super) fn size(value: &Value, _: &mut Remarks) -> Parsed<NonZeroU64> {

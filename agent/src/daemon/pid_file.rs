@@ -175,6 +175,20 @@ mod tests {
     }
 
     #[test]
+    fn the_lock_may_outlive_the_pid_file() {
+        let directory = tempfile::tempdir().unwrap();
+        PidFile::take(directory.path(), "agent")
+            .unwrap()
+            .keep_locked();
+        assert!(!pid_path(directory.path(), "agent").exists());
+        let refused = PidFile::take(directory.path(), "agent").unwrap_err();
+        assert!(
+            matches!(refused, PidFileError::Running { pid: None, .. }),
+            "{refused}"
+        );
+    }
+
+    #[test]
     fn a_pid_file_without_its_lock_is_nobodys() {
         let directory = tempfile::tempdir().unwrap();
         // Process 1 lives, but it is no agent: the number was used again.

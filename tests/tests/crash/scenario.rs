@@ -69,7 +69,8 @@ static INSTALLED: LazyLock<Installed> = LazyLock::new(|| {
 });
 
 fn host() -> DaemonHost {
-    let daemon = DaemonHost::default();
+    // Not to keep it is one step more.
+    let daemon = DaemonHost::with_configuration("keep_bundle: false\n");
     for label in ["old", "new"] {
         let bundle = bundle(&daemon, label);
         daemon.publish(&format!("{label}.zip"), bundle.path());
@@ -88,9 +89,14 @@ fn bundle(daemon: &DaemonHost, label: &str) -> Bundle {
         .iter()
         .map(|event| format!("  {event}:\n  - location: one.sh\n  - location: two.sh\n"))
         .collect();
+    let destination = daemon.host.destination();
+    let destination = destination.display();
+    // A directory that stays and gets another mode.
+    let mode = if label == "old" { "0750" } else { "0700" };
     let appspec = format!(
-        "files:\n- source: app\n  destination: {}\nhooks:\n{hooks}",
-        daemon.host.destination().display()
+        "files:\n- source: app\n  destination: {destination}\n\
+         permissions:\n- object: {destination}/bin\n  mode: {mode}\n  type: [directory]\n\
+         hooks:\n{hooks}"
     );
     let script = |name: &str| {
         let own = daemon.host.path("");

@@ -23,8 +23,8 @@ fn a_hook_goes_on_and_the_next_agent_reports_what_it_came_to(#[case] signal: Sig
     assert!(is_alive(script));
     scene.release();
     scene.assert_succeeded(&deployment);
+    scene.daemon.wait_until_idle();
     second.stop();
-    assert!(scene.daemon.at_work().is_empty());
     let tracking = scene.daemon.host.root().join("ongoing-deployment");
     assert_eq!(fs_err::read_dir(tracking).unwrap().count(), 0);
 }

@@ -101,7 +101,7 @@ fn a_directory_entry_does_not_follow_a_link() {
     let link = Raw::link(b'2', "link", outside.to_str().unwrap());
     let bytes = tar(&[link, Raw::directory("link").mode(0o777)]);
     fs_err::write(place.bundle(), &bytes).unwrap();
-    let error = crate::bundle::unpack(
+    let error = super::unpack(
         &place.bundle(),
         BundleType::Tar,
         &place.partial(),
