@@ -17,10 +17,11 @@
 
 use std::collections::BTreeSet;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use integration_tests::fakes::command_service::{
-    DeploymentEnd, Operation, ScriptedDeployment, Specification,
+    DeploymentEnd, Ending, Operation, ScriptedDeployment, Specification,
 };
 use integration_tests::fakes::{FakeImds, Key, Signer};
 use integration_tests::{DaemonHost, Footprint, SyncCounter, agent};
@@ -162,7 +163,9 @@ fn deploy(host: &DaemonHost, signer: &Signer, id: &str, commands: &[&str]) -> Du
     let signed = Specification::signed(signer, &content);
     let mut deployment = ScriptedDeployment::new(id, signed, commands);
     // The same deployment may be handed out again, with other commands.
-    deployment.execution_id = format!("{}/{}", deployment.execution_id, commands.len());
+    static EXECUTIONS: AtomicU64 = AtomicU64::new(1);
+    let number = EXECUTIONS.fetch_add(1, Ordering::Relaxed);
+    deployment.execution_id = format!("us-east-1/123456789012/{id}/{number}");
     let began = Instant::now();
     let _ = host.service.deploy(DaemonHost::IDENTIFIER, &deployment);
     let end = host.service.wait_for_end(&deployment);
@@ -235,12 +238,11 @@ fn syncs() {
     count("file syncs of Install", "d-SYNC", &["Install"], "");
 }
 
-/// Waits until the daemon polls and nothing else is under way.
+/// Waits until nothing but a poll is under way.
 fn first_idle(host: &DaemonHost) {
     host.service.wait_for("nothing but a poll", |calls| {
-        calls
-            .last()
-            .is_some_and(|call| call.operation == Some(Operation::Poll) && !call.succeeded())
+        let mut open = calls.iter().filter(|call| call.ending == Ending::Open);
+        open.all(|call| call.operation == Some(Operation::Poll))
     });
 }
 

@@ -29,18 +29,17 @@ fn host() -> DaemonHost {
     host
 }
 
-fn deploy(host: &DaemonHost, signer: &Signer, id: &str, execution: &str, commands: &[&str]) {
+fn deploy(host: &DaemonHost, signer: &Signer, id: &str, execution: u32, commands: &[&str]) {
     let signed = Specification::signed(signer, &host.specification(id, "revision.zip"));
     let mut deployment = ScriptedDeployment::new(id, signed, commands);
-    deployment.execution_id = execution.to_owned();
+    deployment.execution_id = format!("us-east-1/123456789012/{id}/{execution}");
     let _ = host.service.deploy(DaemonHost::IDENTIFIER, &deployment);
     let end = host.service.wait_for_end(&deployment);
     assert_eq!(end, DeploymentEnd::Succeeded, "{}", host.log());
     // What is done after the service has the last result belongs to it.
     host.service.wait_for("nothing but a poll", |calls| {
-        calls.last().is_some_and(|call| {
-            call.operation == Some(Operation::Poll) && call.ending == Ending::Open
-        })
+        let mut open = calls.iter().filter(|call| call.ending == Ending::Open);
+        open.all(|call| call.operation == Some(Operation::Poll))
     });
 }
 
@@ -51,9 +50,9 @@ fn a_command_with_a_hook_takes_at_most_five_file_syncs() {
     let host = host();
     let signer = Signer::new();
     let daemon = host.start();
-    deploy(&host, &signer, "d-1", "first", &PREPARATION);
+    deploy(&host, &signer, "d-1", 1, &PREPARATION);
     let counter = SyncCounter::attach(daemon.pid());
-    deploy(&host, &signer, "d-1", "second", &EVENTS);
+    deploy(&host, &signer, "d-1", 2, &EVENTS);
     let count = counter.count();
     let commands = u64::try_from(EVENTS.len()).unwrap();
     assert!(count > 0, "results are durable");
@@ -71,8 +70,7 @@ fn nothing_is_left_over_of_many_deployments() {
     let commands = [&PREPARATION[..], &EVENTS[..]].concat();
     let deploy = |numbers: std::ops::Range<u32>| {
         for number in numbers {
-            let id = format!("d-{number}");
-            deploy(&host, &signer, &id, &id, &commands);
+            deploy(&host, &signer, &format!("d-{number}"), 1, &commands);
         }
         Footprint::of(daemon.pid())
     };
