@@ -5,7 +5,8 @@
 //! `agent run-bundle` as a whole process, which also copies the bundle, or fetches it from a server
 //! in this process. Runs of both sides are interleaved; medians of five (or `BENCH_RUNS`) are
 //! printed. Files are in memory (`/dev/shm`, or the directory in `BENCH_DIRECTORY`), so that the
-//! disk is not what is measured. `BENCH_ONLY` names the rows to run, by a part of their names.
+//! disk is not what is measured. `BENCH_ONLY` names the rows to run, by a part of their names, and
+//! `BENCH_SCALE=0.1` makes everything a tenth as large.
 
 #![expect(
     clippy::unwrap_used,
@@ -22,6 +23,8 @@ use std::time::{Duration, Instant};
 
 use integration_tests::agent;
 use integration_tests::objects::{Object, ObjectServer, Pace};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike as _};
 
 const MB: usize = 1_000_000;
 
@@ -29,6 +32,8 @@ const MB: usize = 1_000_000;
 #[derive(Clone, Copy, Default)]
 struct Cost {
     wall: Duration,
+    /// Of the processor, all threads together.
+    cpu: Duration,
     /// The most anonymous memory seen, in kB.
     anonymous: u64,
 }
@@ -78,6 +83,8 @@ impl Content {
 struct Bench {
     top: tempfile::TempDir,
     runs: usize,
+    /// A megabyte, or less of one.
+    mb: usize,
 }
 
 impl Bench {
@@ -164,16 +171,18 @@ impl Bench {
         }
         let (one, other) = (median(&one), median(&other));
         println!(
-            "{name:<44} {:>9.2} s {:>9.2} s {:>7.2} {at_most:>7.2} {:>9.1} MB",
+            "{name:<44} {:>9.2} s {:>9.2} s {:>7.2} {at_most:>7.2} {:>9.2} s {:>9.2} s {:>9.1} MB",
             one.wall.as_secs_f64(),
             other.wall.as_secs_f64(),
             one.wall.as_secs_f64() / other.wall.as_secs_f64(),
+            one.cpu.as_secs_f64(),
+            other.cpu.as_secs_f64(),
             one.anonymous as f64 / 1024.0,
         );
     }
 
     fn zip(&self, name: &str, files: usize) {
-        let tree = self.tree("tree", files, 500 * MB);
+        let tree = self.tree("tree", files, 500 * self.mb);
         let archive = self.path("bundle.zip");
         zip_of(&tree, &archive);
         fs_err::remove_dir_all(&tree).unwrap();
@@ -202,7 +211,7 @@ impl Bench {
     }
 
     fn tgz_against_tar(&self, name: &str) {
-        let archive = self.tgz(10_000, 500 * MB);
+        let archive = self.tgz(10_000, 500 * self.mb);
         let location = archive.to_str().unwrap();
         self.compare(
             name,
@@ -218,19 +227,19 @@ impl Bench {
             connection: Some(50 * MB as u64),
             all: None,
         };
-        let server = ObjectServer::start(object(only_to_download(1000 * MB)), pace);
+        let server = ObjectServer::start(object(only_to_download(1000 * self.mb)), pace);
         let endpoint = server.endpoint();
         let out = self.path("one-stream");
         self.compare(
             name,
             0.15,
             || self.deploy("s3://bucket/key", "tar", Some(&endpoint)),
-            || one_stream(&server, &out),
+            || one_stream(&server, 1000 * self.mb, &out),
         );
     }
 
     fn both_at_a_time_against_one_after_the_other(&self, name: &str) {
-        let archive = self.tgz(10_000, 850 * MB);
+        let archive = self.tgz(10_000, 850 * self.mb);
         let bundle = fs_err::read(&archive).unwrap();
         println!("    (the tgz has {} MB)", bundle.len() / MB);
         let pace = Pace {
@@ -251,6 +260,7 @@ impl Bench {
                 let then = self.deploy(location, "tgz", None);
                 Cost {
                     wall: first.wall + then.wall,
+                    cpu: first.cpu + then.cpu,
                     anonymous: first.anonymous.max(then.anonymous),
                 }
             },
@@ -298,7 +308,7 @@ fn object(content: Vec<u8>) -> Object {
 }
 
 /// The object over one connection into a file, as plainly as can be.
-fn one_stream(server: &ObjectServer, out: &Path) -> Cost {
+fn one_stream(server: &ObjectServer, length: usize, out: &Path) -> Cost {
     let began = Instant::now();
     let mut stream = TcpStream::connect(server.address()).unwrap();
     stream
@@ -306,7 +316,7 @@ fn one_stream(server: &ObjectServer, out: &Path) -> Cost {
         .unwrap();
     let mut file = fs_err::File::create(out).unwrap();
     let mut buffer = vec![0; 1 << 20];
-    let mut left = 1000 * MB;
+    let mut left = length;
     while left > 0 {
         // The head counts as content here: a few hundred bytes of a billion.
         let count = stream.read(&mut buffer).unwrap();
@@ -316,20 +326,28 @@ fn one_stream(server: &ObjectServer, out: &Path) -> Cost {
     }
     let wall = began.elapsed();
     fs_err::remove_file(out).unwrap();
-    Cost { wall, anonymous: 0 }
+    Cost {
+        wall,
+        ..Cost::default()
+    }
 }
 
 fn median(costs: &[Cost]) -> Cost {
-    let mut walls: Vec<_> = costs.iter().map(|cost| cost.wall).collect();
-    walls.sort();
+    let middle = |of: fn(&Cost) -> Duration| {
+        let mut all: Vec<_> = costs.iter().map(of).collect();
+        all.sort();
+        all[all.len() / 2]
+    };
     Cost {
-        wall: walls[walls.len() / 2],
+        wall: middle(|cost| cost.wall),
+        cpu: middle(|cost| cost.cpu),
         anonymous: costs.iter().map(|cost| cost.anonymous).max().unwrap(),
     }
 }
 
 /// Runs a command to its end; its memory is sampled all the while.
 fn run(command: &mut Command) -> Cost {
+    let before = cpu_of_children();
     let began = Instant::now();
     let mut child = command
         .stdin(Stdio::null())
@@ -345,11 +363,20 @@ fn run(command: &mut Command) -> Cost {
         anonymous = anonymous.max(anonymous_memory(&status));
         std::thread::sleep(Duration::from_millis(2));
     };
+    let wall = began.elapsed();
     assert!(exit.success(), "{command:?}");
     Cost {
-        wall: began.elapsed(),
+        wall,
+        cpu: cpu_of_children() - before,
         anonymous,
     }
+}
+
+fn cpu_of_children() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    let time =
+        |time: TimeVal| Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap());
+    time(usage.user_time()) + time(usage.system_time())
 }
 
 fn anonymous_memory(status: &Path) -> u64 {
@@ -375,16 +402,18 @@ fn main() {
     }
     let base = std::env::var_os("BENCH_DIRECTORY").map_or_else(|| "/dev/shm".into(), PathBuf::from);
     let runs = std::env::var("BENCH_RUNS").map_or(5, |runs| runs.parse().unwrap());
+    let scale: f64 = std::env::var("BENCH_SCALE").map_or(1.0, |scale| scale.parse().unwrap());
     let only = std::env::var("BENCH_ONLY").unwrap_or_default();
     let bench = Bench {
         top: tempfile::tempdir_in(base).unwrap(),
         runs,
+        mb: (MB as f64 * scale) as usize,
     };
     let load = fs_err::read_to_string("/proc/loadavg").unwrap();
     println!("load before: {}", load.trim());
     println!(
-        "{:<44} {:>11} {:>11} {:>7} {:>7} {:>12}",
-        "", "ours", "reference", "ratio", "at most", "our memory"
+        "{:<44} {:>11} {:>11} {:>7} {:>7} {:>11} {:>11} {:>12}",
+        "", "ours", "reference", "ratio", "at most", "our CPU", "its CPU", "our memory"
     );
     let rows: [(&str, &dyn Fn(&str)); 5] = [
         ("zip, 500 MB in 30 files, unzip -q", &|name| {

@@ -88,26 +88,45 @@ pub async fn bring(
     options: &UnpackOptions,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<(Fetched, Unpacked), BringError> {
+    let brought = fetch_and_unpack(sources, revision, to, options, interrupted).await;
+    match &brought {
+        Ok(_) => finish(to).map_err(|source| BringError::Remove {
+            path: to.bundle.clone(),
+            source,
+        })?,
+        // To be gone on with.
+        Err(
+            BringError::Fetch(FetchError::Interrupted)
+            | BringError::Unpack(UnpackError::Interrupted),
+        ) => {}
+        // A download that failed has cleaned up after itself. This one was good, and is no more
+        // than a file to look at; a record that stays would only be read in vain.
+        Err(_) => drop(record::remove(&to.bundle)),
+    }
+    brought
+}
+
+async fn fetch_and_unpack(
+    sources: &Sources,
+    revision: &Revision,
+    to: &Destination,
+    options: &UnpackOptions,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<(Fetched, Unpacked), BringError> {
     let kind = revision.bundle_type();
     let from_afar = matches!(revision, Revision::S3 { .. } | Revision::GitHub { .. });
-    let (fetched, unpacked) = if from_afar && unpack::can_follow(kind) {
-        both(sources, revision, to, options, interrupted).await?
-    } else {
-        let fetched = fetch(sources, revision, &to.bundle, interrupted)
+    if from_afar && unpack::can_follow(kind) {
+        return both(sources, revision, to, options, interrupted).await;
+    }
+    let fetched = fetch(sources, revision, &to.bundle, interrupted)
+        .await
+        .map_err(BringError::Fetch)?;
+    let (to, options) = (to.clone(), options.clone());
+    let interrupted = Arc::clone(interrupted);
+    let unpacked =
+        blocking(move || unpack::unpack(&to.bundle, kind, to.places(), &options, &interrupted))
             .await
-            .map_err(BringError::Fetch)?;
-        let (to, options) = (to.clone(), options.clone());
-        let interrupted = Arc::clone(interrupted);
-        let unpacked =
-            blocking(move || unpack::unpack(&to.bundle, kind, to.places(), &options, &interrupted))
-                .await
-                .map_err(BringError::Unpack)?;
-        (fetched, unpacked)
-    };
-    finish(to).map_err(|source| BringError::Remove {
-        path: to.bundle.clone(),
-        source,
-    })?;
+            .map_err(BringError::Unpack)?;
     Ok((fetched, unpacked))
 }
 

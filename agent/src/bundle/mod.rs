@@ -29,6 +29,7 @@ mod s3;
 mod s3_client;
 mod s3_error;
 mod s3_transfer;
+mod s3_whole;
 mod settings;
 mod space;
 mod sparse;

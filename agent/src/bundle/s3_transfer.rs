@@ -22,7 +22,7 @@ use super::s3_error::explain;
 use super::store::{BATCH, Sink};
 
 /// A try that advances by less than this counts as one that brings nothing.
-const PROGRESS: u64 = 1 << 20;
+pub(super) const PROGRESS: u64 = 1 << 20;
 
 /// What a transfer works with.
 pub(super) struct Means {
@@ -37,24 +37,24 @@ pub(super) struct Means {
 
 /// One object on its way.
 pub(super) struct Transfer {
-    means: Means,
-    begun: Begun,
+    pub(super) means: Means,
+    pub(super) begun: Begun,
     parts: Mutex<Parts>,
     record: Option<Arc<Record>>,
-    /// Connections at work.
+    /// Connections at work; changed only while `parts` is locked.
     active: AtomicUsize,
     /// The server answers with the whole object whatever is asked for.
     without_ranges: AtomicBool,
 }
 
 /// An answer's body, and what of it was read and not used.
-struct Input {
-    body: ByteStream,
-    rest: Option<Bytes>,
+pub(super) struct Input {
+    pub(super) body: ByteStream,
+    pub(super) rest: Option<Bytes>,
 }
 
 /// How far one answer brought a part.
-enum Flow {
+pub(super) enum Flow {
     Complete,
     Broken(FetchError),
     Busy(FetchError),
@@ -73,7 +73,7 @@ impl Transfer {
         }
     }
 
-    fn parts(&self) -> MutexGuard<'_, Parts> {
+    pub(super) fn parts(&self) -> MutexGuard<'_, Parts> {
         self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -117,7 +117,15 @@ impl Transfer {
             if self.without_ranges.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let Some(claim) = self.parts().claim() else {
+            let claim = {
+                let mut parts = self.parts();
+                let claim = parts.claim();
+                if claim.is_none() {
+                    self.active.fetch_sub(1, Ordering::Relaxed);
+                }
+                claim
+            };
+            let Some(claim) = claim else {
                 return Ok(());
             };
             if !self.fetch(claim, None).await? {
@@ -188,13 +196,15 @@ impl Transfer {
                 }
                 Flow::Busy(error) => {
                     // The SDK has tried several times: fewer connections are what helps.
-                    if self.is_one_of_several() {
-                        tracing::info!(
-                            error = %crate::error::chain(&error),
-                            "S3 is busy; the download goes on with fewer connections"
-                        );
-                        self.parts().give_back(claim);
-                        return Ok(false);
+                    match self.leave_to_others(claim) {
+                        None => {
+                            tracing::info!(
+                                error = %crate::error::chain(&error),
+                                "S3 is busy; the download goes on with fewer connections"
+                            );
+                            return Ok(false);
+                        }
+                        Some(mine) => claim = mine,
                     }
                     failure = Some(error);
                 }
@@ -207,12 +217,16 @@ impl Transfer {
         }
     }
 
-    /// Takes this connection off the account if there are others.
-    fn is_one_of_several(&self) -> bool {
-        let less = |active: usize| (active > 1).then(|| active - 1);
-        self.active
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
-            .is_ok()
+    /// Gives a part back if other connections are at work that will come to it.
+    fn leave_to_others(&self, claim: Claim) -> Option<Claim> {
+        // Under the lock: another must not find nothing to do and end in between.
+        let mut parts = self.parts();
+        if self.active.load(Ordering::Relaxed) < 2 {
+            return Some(claim);
+        }
+        self.active.fetch_sub(1, Ordering::Relaxed);
+        parts.give_back(claim);
+        None
     }
 
     /// Asks once for what is missing of a part.
@@ -257,7 +271,7 @@ impl Transfer {
     }
 
     /// Some servers ignore If-Match.
-    fn check_identity(&self, output: &GetObjectOutput) -> Result<(), Stop> {
+    pub(super) fn check_identity(&self, output: &GetObjectOutput) -> Result<(), Stop> {
         let begun = &self.begun;
         if output.e_tag() == begun.etag.as_deref()
             && output.version_id() == begun.version.as_deref()
@@ -270,7 +284,11 @@ impl Transfer {
     }
 
     /// Writes an answer's body into a part, until that is complete.
-    async fn receive(&self, claim: &mut Claim, input: &mut Input) -> Result<Flow, FetchError> {
+    pub(super) async fn receive(
+        &self,
+        claim: &mut Claim,
+        input: &mut Input,
+    ) -> Result<Flow, FetchError> {
         let mut batch = Vec::new();
         let mut batched = 0;
         loop {
@@ -306,14 +324,14 @@ impl Transfer {
         }
     }
 
-    fn broken(&self, problem: NetworkProblem, cause: Cause) -> FetchError {
+    pub(super) fn broken(&self, problem: NetworkProblem, cause: Cause) -> FetchError {
         self.begun
             .object
             .refused(S3Refusal::Network(problem), cause)
     }
 
     /// The next bytes of an answer; none at its end.
-    async fn next(&self, input: &mut Input) -> Result<Option<Bytes>, FetchError> {
+    pub(super) async fn next(&self, input: &mut Input) -> Result<Option<Bytes>, FetchError> {
         if let Some(rest) = input.rest.take() {
             return Ok(Some(rest));
         }
@@ -350,7 +368,7 @@ impl Transfer {
         Ok(())
     }
 
-    async fn complete(&self, claim: Claim) -> Result<(), FetchError> {
+    pub(super) async fn complete(&self, claim: Claim) -> Result<(), FetchError> {
         let (index, crc) = (claim.index, claim.crc);
         if claim.range.end == u64::MAX {
             self.parts().ends_at(claim.done);
@@ -364,93 +382,6 @@ impl Transfer {
         self.means.sink.blocking(note).await?;
         let mut parts = self.parts();
         self.means.growing.reached(parts.complete(index));
-        Ok(())
-    }
-
-    /// The whole object over one connection, for servers that know no ranges: what is there
-    /// already is skipped.
-    async fn whole(&self) -> Result<(), Stop> {
-        let begun = &self.begun;
-        tracing::info!("the server knows no ranges; the download goes on over one connection");
-        let mut delays = self.means.delays.iter();
-        loop {
-            let before = self.parts().without_gap();
-            let request = begun.object.request(&self.means.client);
-            let error = match request.set_if_match(begun.etag.clone()).send().await {
-                Ok(output) => {
-                    self.check_identity(&output)?;
-                    match self.fill_gaps(output.body).await? {
-                        None => return Ok(()),
-                        Some(error) => error,
-                    }
-                }
-                Err(error) => {
-                    let (reason, cause) = explain(&error);
-                    let refused = begun.object.refused(reason.clone(), cause);
-                    match reason {
-                        S3Refusal::Changed => return Err(Stop::Anew(refused)),
-                        S3Refusal::Busy | S3Refusal::Network(_) => refused,
-                        _ => return Err(Stop::Failed(refused)),
-                    }
-                }
-            };
-            if self.parts().without_gap() >= before + PROGRESS {
-                delays = self.means.delays.iter();
-            }
-            let Some(delay) = delays.next() else {
-                return Err(Stop::Failed(error));
-            };
-            tokio::time::sleep(*delay).await;
-        }
-    }
-
-    /// Takes from the whole what is missing; how the answer broke off, if it did.
-    async fn fill_gaps(&self, body: ByteStream) -> Result<Option<FetchError>, FetchError> {
-        let mut input = Input { body, rest: None };
-        let count = self.parts().count();
-        for index in 0..count {
-            let (range, claim) = {
-                let mut parts = self.parts();
-                (parts.range(index), parts.claim_this(index))
-            };
-            let there = claim
-                .as_ref()
-                .map_or(range.end - range.start, |claim| claim.done);
-            let skipped = self.skip(&mut input, there).await;
-            let Some(mut claim) = claim else {
-                if let Err(error) = skipped {
-                    return Ok(Some(error));
-                }
-                continue;
-            };
-            let flow = match skipped {
-                Ok(()) => self.receive(&mut claim, &mut input).await?,
-                Err(error) => Flow::Broken(error),
-            };
-            match flow {
-                Flow::Complete => self.complete(claim).await?,
-                Flow::Broken(error) | Flow::Busy(error) => {
-                    self.parts().give_back(claim);
-                    return Ok(Some(error));
-                }
-                // Only the answer to a request for a range says so.
-                Flow::WithoutRanges => {}
-            }
-        }
-        Ok(None)
-    }
-
-    async fn skip(&self, input: &mut Input, mut bytes: u64) -> Result<(), FetchError> {
-        while bytes > 0 {
-            let Some(mut read) = self.next(input).await? else {
-                let cause = Cause(format!("{bytes} bytes of what was there are missing"));
-                return Err(self.broken(NetworkProblem::Broken, cause));
-            };
-            if read.len() as u64 > bytes {
-                input.rest = Some(read.split_off(usize::try_from(bytes).unwrap_or(0)));
-            }
-            bytes -= read.len() as u64;
-        }
         Ok(())
     }
 }

@@ -232,7 +232,7 @@ fn fill(
     account: &mut Account<'_>,
 ) -> Result<(), UnpackError> {
     if format == Format::Zip {
-        return fill_from_zip(tree, bundle, content.into_file(), account);
+        return fill_from_zip(tree, bundle, &content.into_file(), account);
     }
     let damaged = |error| match error {
         TarError::Truncated(entry) => UnpackError::Truncated {
@@ -297,10 +297,10 @@ fn drain(input: &mut impl Read, account: &Account<'_>) -> Result<(), TarError> {
 fn fill_from_zip(
     tree: &mut Tree,
     bundle: &Path,
-    file: Arc<File>,
+    file: &Arc<File>,
     account: &mut Account<'_>,
 ) -> Result<(), UnpackError> {
-    zip::unpack(Arc::clone(&file), tree, account).map_err(|failure| match failure {
+    zip::unpack(Arc::clone(file), tree, account).map_err(|failure| match failure {
         ZipFailure::Other(error) => error,
         ZipFailure::Corrupt(entry, source) => UnpackError::Corrupt {
             path: bundle.to_owned(),
@@ -310,7 +310,7 @@ fn fill_from_zip(
         },
         ZipFailure::Truncated => {
             // No central directory: either cut short, or no zip in the first place.
-            let seems = format::detect(&start_of(&file));
+            let seems = format::detect(&start_of(file));
             if seems == Format::Zip {
                 UnpackError::Truncated {
                     path: bundle.to_owned(),

@@ -135,6 +135,8 @@ async fn a_large_object_comes_over_several_connections_pinned_to_one_etag() {
     let requests = server.requests();
     assert!(requests[0].range.is_none() && requests[0].header("if-match").is_none());
     assert_eq!(requests[0].header("x-amz-checksum-mode"), Some("ENABLED"));
+    let signed = requests[0].header("authorization").unwrap();
+    assert!(signed.contains("x-amz-checksum-mode"), "{signed}");
     for request in &requests[1..] {
         let pinned = format!("\"{}\"", object.etag);
         assert_eq!(request.header("if-match"), Some(pinned.as_str()));
@@ -241,6 +243,7 @@ async fn a_busy_service_gets_fewer_connections() {
     let object = plain(bytes(40 * MIB, 8));
     let served = object.clone();
     let server = ObjectServer::behaving(Pace::default(), move |request| match request.number {
+        // More than the connections together try: the last goes on alone.
         1..12 => Reply::refusal("503 Slow Down", "SlowDown"),
         _ => answer(&served, request),
     });
