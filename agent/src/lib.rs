@@ -19,6 +19,7 @@ pub mod http;
 pub mod identity;
 pub mod install;
 pub mod lifecycle;
+pub mod lint;
 pub mod logging;
 pub mod specification;
 mod yaml_parser;

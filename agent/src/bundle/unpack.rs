@@ -93,7 +93,7 @@ pub(super) fn into_archive(
 }
 
 /// Opens a bundle and compares it with what it is said to be.
-fn open(bundle: &Path, kind: BundleType) -> Result<(File, Format), UnpackError> {
+pub(super) fn open(bundle: &Path, kind: BundleType) -> Result<(File, Format), UnpackError> {
     let unreadable = |source| UnpackError::Bundle {
         path: bundle.to_owned(),
         source,
@@ -146,20 +146,7 @@ fn fill(
     if format == Format::Zip {
         return fill_from_zip(tree, bundle, file, account);
     }
-    let damaged = |error| match error {
-        TarError::Truncated(entry) => UnpackError::Truncated {
-            path: bundle.to_owned(),
-            format,
-            entry,
-        },
-        TarError::Corrupt(entry, source) => UnpackError::Corrupt {
-            path: bundle.to_owned(),
-            format,
-            entry,
-            source,
-        },
-        TarError::Other(error) => error,
-    };
+    let damaged = |error| damaged(error, bundle, format);
     // `open` lets only formats through that are a tar or compress one.
     let mut input = Decompressed::new(file, format).ok_or(UnpackError::NotAnArchive)?;
     let owners = nix::unistd::geteuid().is_root() && !account.options.ignore_ownership;
@@ -179,6 +166,24 @@ fn fill(
         });
     }
     Ok(())
+}
+
+/// What is wrong with a tar stream, told with the file that it came from.
+pub(super) fn damaged(error: TarError, bundle: &Path, format: Format) -> UnpackError {
+    match error {
+        TarError::Truncated(entry) => UnpackError::Truncated {
+            path: bundle.to_owned(),
+            format,
+            entry,
+        },
+        TarError::Corrupt(entry, source) => UnpackError::Corrupt {
+            path: bundle.to_owned(),
+            format,
+            entry,
+            source,
+        },
+        TarError::Other(error) => error,
+    }
 }
 
 /// Reads the rest of a compressed stream, which verifies it. A limit on the size holds here too.
@@ -208,7 +213,22 @@ fn fill_from_zip(
     account: &mut Account<'_>,
 ) -> Result<(), UnpackError> {
     let probe = file.try_clone();
-    zip::unpack(file, tree, account).map_err(|failure| match failure {
+    zip::unpack(file, tree, account).map_err(|failure| zip_failure(failure, bundle, probe))?;
+    if account.entries() == 0 {
+        return Err(UnpackError::NoEntries {
+            path: bundle.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// What is wrong with a zip archive, told with the file that it came from; `probe` is that file.
+pub(super) fn zip_failure(
+    failure: ZipFailure,
+    bundle: &Path,
+    probe: std::io::Result<File>,
+) -> UnpackError {
+    match failure {
         ZipFailure::Other(error) => error,
         ZipFailure::Corrupt(entry, source) => UnpackError::Corrupt {
             path: bundle.to_owned(),
@@ -236,13 +256,7 @@ fn fill_from_zip(
                 }
             }
         }
-    })?;
-    if account.entries() == 0 {
-        return Err(UnpackError::NoEntries {
-            path: bundle.to_owned(),
-        });
     }
-    Ok(())
 }
 
 fn start_of(file: &File) -> Vec<u8> {

@@ -18,6 +18,7 @@ use zip::{HasZipMetadata as _, System};
 use super::content::{Copier, CopyError};
 use super::entry_path::EntryPath;
 use super::limits::Account;
+use super::listing::{Listed, ListedKind, Listing};
 use super::tree::{Attributes, Tree};
 use super::unpack_error::{EntryName, UnpackError};
 
@@ -69,12 +70,7 @@ pub(super) fn unpack(
     tree: &mut Tree,
     account: &mut Account<'_>,
 ) -> Result<(), ZipFailure> {
-    let reader = BufReader::with_capacity(16 * 1024, file);
-    let mut archive = ZipArchive::new(reader).map_err(|error| match error {
-        // Without its end there is no central directory to be found.
-        ZipError::InvalidArchive(_) => ZipFailure::Truncated,
-        error => failure(None, error),
-    })?;
+    let mut archive = open(file)?;
     let entries = check(&mut archive, account)?;
     let mut copier = Copier::new();
     for (index, entry) in entries.iter().enumerate() {
@@ -136,6 +132,65 @@ pub(super) fn unpack(
         }
     }
     Ok(())
+}
+
+/// Lists every entry of `file`, with the beginnings that are `wanted`.
+pub(super) fn list(
+    file: File,
+    account: &mut Account<'_>,
+    wanted: &dyn Fn(&[u8]) -> Option<u64>,
+    listing: &mut Listing,
+) -> Result<(), ZipFailure> {
+    let mut archive = open(file)?;
+    let entries = check(&mut archive, account)?;
+    for (index, entry) in entries.into_iter().enumerate() {
+        let name = entry.path.bytes();
+        let most = match entry.kind {
+            Kind::File => wanted(name),
+            Kind::Link => Some(TARGET_MAX),
+            Kind::Directory => None,
+        };
+        let content = match most {
+            None => None,
+            Some(most) => {
+                let source = archive
+                    .by_index(index)
+                    .map_err(|error| failure(Some(name), error))?;
+                let mut content = Vec::new();
+                source
+                    .take(most)
+                    .read_to_end(&mut content)
+                    .map_err(|error| unreadable(name, error))?;
+                Some(content)
+            }
+        };
+        let mode = account.permissions(name, entry.mode)?;
+        let path = name.to_vec();
+        if path.is_empty() {
+            continue;
+        }
+        let (kind, content) = match entry.kind {
+            Kind::File => (ListedKind::File, content),
+            Kind::Directory => (ListedKind::Directory, None),
+            Kind::Link => (ListedKind::Link(content.unwrap_or_default()), None),
+        };
+        listing.add(Listed {
+            path,
+            kind,
+            mode,
+            content,
+        })?;
+    }
+    Ok(())
+}
+
+fn open(file: File) -> Result<ZipArchive<BufReader<File>>, ZipFailure> {
+    let reader = BufReader::with_capacity(16 * 1024, file);
+    ZipArchive::new(reader).map_err(|error| match error {
+        // Without its end there is no central directory to be found.
+        ZipError::InvalidArchive(_) => ZipFailure::Truncated,
+        error => failure(None, error),
+    })
 }
 
 /// Checks the whole central directory.

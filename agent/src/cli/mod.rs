@@ -5,22 +5,26 @@ mod config_check;
 mod config_show;
 mod configuration;
 mod exit;
+mod explain;
 mod restart;
 mod run;
 mod run_bundle;
+mod schema;
 mod start;
 mod state_directory;
 mod status;
 mod stop;
 mod systemd;
+mod validate;
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
 pub use arguments::{
-    Arguments, Command, ConfigCommand, RunArguments, RunBundleArguments, ShowArguments, ShowOutput,
-    StopArguments,
+    Arguments, Command, ConfigCommand, ExplainArguments, PlatformName, RunArguments,
+    RunBundleArguments, SchemaArguments, ShowArguments, ShowOutput, StopArguments,
+    ValidateArguments, ValidateOutput,
 };
 use clap::Parser as _;
 pub use exit::Exit;
@@ -59,6 +63,9 @@ pub fn main() -> ExitCode {
         Command::Status => status::main(config),
         Command::Config(ConfigCommand::Check) => config_check::main(config),
         Command::Config(ConfigCommand::Show(arguments)) => config_show::main(config, &arguments),
+        Command::Validate(arguments) => validate::main(&arguments),
+        Command::Explain(arguments) => explain::main(&arguments),
+        Command::Schema(arguments) => schema::main(&arguments),
     };
     exit.into()
 }
