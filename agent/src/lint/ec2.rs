@@ -102,10 +102,10 @@ fn events(read: &Read<'_>, findings: &mut Findings<'_>) {
             .filter(|ch| !matches!(ch, ' ' | '_' | '-'))
             .collect();
         let help = match suggest::closest(&joined, &EVENTS) {
-            Some(known) => format!("did you mean {known}?"),
-            None if event == "AfterAllowTestTraffic" => {
+            _ if event == "AfterAllowTestTraffic" => {
                 "that is an event of ECS; use AfterAllowTraffic".to_owned()
             }
+            Some(known) => format!("did you mean {known}?"),
             None => format!("the events are {}", EVENTS.join(", ")),
         };
         findings.warning("hook-unknown-event", places.event, &message, &help);
@@ -220,7 +220,7 @@ fn names_file(source: &[u8], destination: &[u8], known_file: Option<bool>) -> bo
     let extension = |name: &[u8]| {
         let dot = name.iter().rposition(|byte| *byte == b'.')?;
         let extension = name.get(dot + 1..)?;
-        let usual = (2..=5).contains(&extension.len()) || extension == b"c" || extension == b"h";
+        let usual = (2..=8).contains(&extension.len()) || extension == b"c" || extension == b"h";
         let name_of_host = [&b"com"[..], b"org", b"net", b"io", b"dev"].contains(&extension);
         let usual = dot > 0 && usual && extension.iter().all(u8::is_ascii_alphanumeric);
         (usual && (known_file == Some(true) || !name_of_host)).then(|| extension.to_vec())

@@ -23,8 +23,11 @@ pub fn fix(document: &[u8], problems: &Problems) -> Option<Vec<u8>> {
     if text.fault().is_some() {
         return None;
     }
+    // An empty section above a key that is lost: its entries lack their indentation.
+    let lost = problems.iter().any(|p| p.code == "unknown-key");
     let mut edits: Vec<Edit> = problems
         .iter()
+        .filter(|problem| !(lost && problem.code == "section-empty"))
         .filter_map(|problem| edit(problem, &text))
         .collect();
     edits.sort_by_key(|edit| (edit.start, edit.end));
@@ -220,6 +223,7 @@ mod tests {
     #[case::minutes("hooks:\n  AfterInstall:\n  - location: a\n    timeout: 5m\n")]
     #[case::alias("x: &a srv\npermissions:\n- object: *a\n")]
     #[case::windows("permissions:\n- object: C:\\srv\n")]
+    #[case::lost_indentation("hooks:\nAfterInstall:\n- location: a\n")]
     #[case::nothing_wrong("")]
     fn is_left(#[case] body: &str) {
         assert_eq!(fixed(format!("{HEAD}{body}").as_bytes()), None);

@@ -164,7 +164,8 @@ fn resource<'n>(
 fn hooks(fields: &Fields<'_>, kind: &Kind, findings: &mut Findings<'_>) {
     if let Some(at) = fields.null("Hooks").or_else(|| fields.null("hooks")) {
         let message = "there is nothing under `Hooks`";
-        findings.warning("section-empty", at, message, "remove the key");
+        let help = "remove the key, or indent what belongs to it below it";
+        findings.warning("section-empty", at, message, help);
     }
     let Some(hooks) = fields.get("Hooks").or_else(|| fields.get("hooks")) else {
         return;

@@ -214,7 +214,13 @@ fn leading_number(text: &str, at: Region, findings: &mut Findings<'_>) -> Option
     let seconds = number.parse::<i64>().ok()? * sign;
     if seconds > 0 && number != stripped {
         let message = format!("timeout {} is read as {seconds} seconds", quoted(text));
-        let help = format!("write `timeout: {seconds}`: the unit is always the second");
+        let unit = stripped.trim_start_matches(|ch: char| !ch.is_alphabetic());
+        let meant = match unit.chars().next() {
+            Some('m' | 'M') => seconds.saturating_mul(60),
+            Some('h' | 'H') => seconds.saturating_mul(3600),
+            _ => seconds,
+        };
+        let help = format!("write `timeout: {meant}`: the unit is always the second");
         findings.warning("timeout-unit", at, &message, &help);
     }
     Some(seconds)

@@ -163,6 +163,15 @@ impl<'a> Complaint<'a> {
                 "the bracket that opens above is not closed, or a comma is missing",
                 "close it; quote a text that holds brackets, braces or commas",
             ),
+            "did not find expected node content"
+                if self.while_doing == "while parsing a flow node" =>
+            {
+                said(
+                    "yaml-unclosed",
+                    "the bracket that opens above is not closed, or a comma is missing",
+                    "close it; quote a text that holds brackets, braces or commas",
+                )
+            }
             "found undefined tag handle" => said(
                 "yaml-unquoted",
                 "an unquoted `!` at the start of a value means a YAML tag",

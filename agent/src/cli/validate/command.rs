@@ -11,7 +11,7 @@ use super::input::{Input, NAMES, looks_like_appspec};
 use super::output::{self, CheckedFile};
 use super::rewrite::rewrite;
 use crate::appspec::{Problem, Problems, Severity};
-use crate::cli::arguments::ValidateArguments;
+use crate::cli::arguments::{ValidateArguments, ValidateOutput};
 use crate::cli::{Exit, complain};
 use crate::error::chain;
 use crate::lint::{self, Bundle, Host, Platform, Subject, Tree};
@@ -45,6 +45,10 @@ pub(in crate::cli) fn main(arguments: &ValidateArguments) -> Exit {
         .iter()
         .flat_map(|file| &file.problems)
         .any(|problem| problem.severity == Severity::Error);
+    let omitted: usize = files.iter().map(|file| file.problems.omitted()).sum();
+    if omitted > 0 && arguments.output != ValidateOutput::Human {
+        eprintln!("{omitted} more findings are left out");
+    }
     let text = output::show(&files, arguments.output);
     match crate::cli::explain::print(&text) {
         Exit::Success if failed => Exit::Failed,

@@ -85,10 +85,8 @@ fn human(files: &[CheckedFile]) -> String {
             plural(warnings, "warning")
         ),
     };
-    let fixable = findings(files)
-        .filter(|(_, problem)| lint::find(problem.code).is_some_and(|rule| rule.fixable))
-        .count();
-    if fixable > 0 {
+    let document = files.first().filter(|file| file.platform.is_some());
+    if document.is_some_and(|file| lint::fix(&file.source, &file.problems).is_some()) {
         let _ = writeln!(text, "`agent validate --fix` can mend some of it");
     }
     text
