@@ -46,7 +46,11 @@ fn measure(name: &str, allowed: &str, directory: &Path, path: &str) {
 fn large() -> String {
     let mut text = format!("{HEAD}files:\n");
     for number in 0..9_000 {
-        writeln!(text, "  - source: app/{number}\n    destination: /srv/app/{number}").unwrap();
+        writeln!(
+            text,
+            "  - source: app/{number}\n    destination: /srv/app/{number}"
+        )
+        .unwrap();
     }
     text.push_str("permissions:\n");
     for number in 0..5_000 {
@@ -58,7 +62,11 @@ fn large() -> String {
     }
     text.push_str("hooks:\n  AfterInstall:\n");
     for number in 0..1_200 {
-        writeln!(text, "    - location: scripts/{number}.sh\n      timeout: 3").unwrap();
+        writeln!(
+            text,
+            "    - location: scripts/{number}.sh\n      timeout: 3"
+        )
+        .unwrap();
     }
     while text.len() < 1 << 20 {
         text.push_str("# as large as a megabyte\n");

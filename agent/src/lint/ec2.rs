@@ -69,7 +69,8 @@ fn nothing_to_do(read: &Read<'_>, findings: &mut Findings<'_>) {
         "nothing-to-do",
         start,
         "the AppSpec installs nothing and runs nothing",
-        "add `files` with what to copy, `hooks` with what to run, or both",
+        "add `files:` with `- source: /` and `destination: /srv/app` below it, `hooks:` with \
+         `AfterInstall:` and `- location: scripts/start.sh` below it, or both",
     );
 }
 
@@ -115,10 +116,10 @@ fn events(read: &Read<'_>, findings: &mut Findings<'_>) {
 fn timeouts(read: &Read<'_>, findings: &mut Findings<'_>) {
     for (hooks, places) in read.appspec.hooks.iter().zip(&read.places.hooks) {
         let written = hooks.scripts.iter().zip(&places.scripts);
-        let written = written
+        let mut written = written
             .filter_map(|(script, places)| Some((script.timeout.as_secs(), places.timeout?)));
         let sum: u64 = written.clone().map(|(seconds, _)| seconds).sum();
-        let Some((_, last)) = written.last().filter(|_| sum > EVENT_SECONDS) else {
+        let Some((_, last)) = written.next_back().filter(|_| sum > EVENT_SECONDS) else {
             continue;
         };
         let message = format!(

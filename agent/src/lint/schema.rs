@@ -21,7 +21,7 @@ pub fn schema(platform: Platform) -> Value {
         Platform::Ecs => with_resource(
             "AppSpec for ECS",
             &ecs::KIND,
-            object(
+            &object(
                 &ecs::PROPERTIES,
                 &["TaskDefinition", "LoadBalancerInfo"],
                 ecs_property,
@@ -30,7 +30,7 @@ pub fn schema(platform: Platform) -> Value {
         Platform::Lambda => with_resource(
             "AppSpec for Lambda",
             &lambda::KIND,
-            object(
+            &object(
                 &lambda::PROPERTIES,
                 lambda::PROPERTIES.keys,
                 lambda_property,
@@ -185,7 +185,7 @@ fn permission(key: &str) -> Value {
 }
 
 /// What ECS and Lambda have in common, around the properties.
-fn with_resource(title: &str, kind: &Kind, properties: Value) -> Value {
+fn with_resource(title: &str, kind: &Kind, properties: &Value) -> Value {
     let resource = json!({
         "type": "object",
         "properties": { "Type": { "const": kind.resource }, "Properties": properties },

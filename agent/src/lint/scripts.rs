@@ -1,6 +1,7 @@
 //! The scripts that the hooks name, in the bundle.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::bundle::{Bundle, Host, ScriptFile};
 use super::check::ScriptReport;
@@ -31,9 +32,9 @@ pub(super) fn check(
             let at = places.location;
             match bundle.tree.resolve(bytes(&script.path)) {
                 Resolved::File(path) => {
-                    if !found.contains_key(&path) {
-                        order.push(path.clone());
-                        found.insert(path, (at, &script.location));
+                    if let Entry::Vacant(place) = found.entry(path) {
+                        order.push(place.key().clone());
+                        place.insert((at, &script.location));
                     }
                 }
                 Resolved::Directory(_) => {

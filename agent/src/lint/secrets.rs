@@ -93,11 +93,19 @@ fn assignment(line: &str) -> Option<(usize, usize, &'static str)> {
         "access_token",
         "auth_token",
     ];
-    let code = line.trim_start();
-    if code.starts_with('#') {
+    /// Of one line, which may be a whole file in JSON.
+    const MOST_SEPARATORS: usize = 1000;
+    if line.trim_start().starts_with('#') {
         return None;
     }
-    let separator = line.find(['=', ':'])?;
+    let separators = line.match_indices(['=', ':']).take(MOST_SEPARATORS);
+    let named = |separator| assigned_at(line, separator, &NAMES);
+    let (at, length) = separators.map(|(at, _)| at).find_map(named)?;
+    Some((at, length, "a secret"))
+}
+
+/// The name before a separator, when it is one of a secret and the secret follows.
+fn assigned_at(line: &str, separator: usize, names: &[&str]) -> Option<(usize, usize)> {
     let (before, after) = (line.get(..separator)?, line.get(separator + 1..)?);
     let before = before.trim_end_matches(['"', '\'', ' ']);
     let is_name = |ch: char| ch.is_ascii_alphanumeric() || matches!(ch, '_' | '-');
@@ -109,10 +117,10 @@ fn assignment(line: &str) -> Option<(usize, usize, &'static str)> {
         .0;
     let name = before.get(name_start..)?;
     let normal = name.to_ascii_lowercase().replace('-', "_");
-    if !NAMES.iter().any(|known| normal.ends_with(known)) {
+    if !names.iter().any(|known| normal.ends_with(known)) {
         return None;
     }
-    literal(after).then_some((name_start, name.len(), "a secret"))
+    literal(after).then_some((name_start, name.len()))
 }
 
 /// Whether what is assigned is the secret itself, not where it comes from.
@@ -123,7 +131,10 @@ fn literal(value: &str) -> bool {
             .get(1..)
             .and_then(|rest| rest.split(quote).next())
             .unwrap_or_default(),
-        _ => value.split([' ', ';', '#', ',']).next().unwrap_or_default(),
+        _ => value
+            .split([' ', ';', '#', ',', '}'])
+            .next()
+            .unwrap_or_default(),
     };
     let elsewhere = value.contains(['$', '<', '>', '`', '(', '{', '*', '%', ' '])
         || value.starts_with('/')
@@ -148,6 +159,7 @@ mod tests {
     #[case::password("export DB_PASSWORD=hunter22\n", "DB_PASSWORD")]
     #[case::quoted("password: \"hunter22\"\n", "password")]
     #[case::json("  \"api-key\": \"0123456789\",\n", "api-key")]
+    #[case::flow("- {a: b, db_password: hunter22}", "db_password")]
     #[case::access_key("key AKIAQQQQQQQQQQQQQQQQ x", "AKIAQQQQQQQQQQQQQQQQ")]
     #[case::private_key("-----BEGIN RSA PRIVATE KEY-----\n", "-----BEGIN")]
     fn is_found(#[case] line: &str, #[case] marked: &str) {

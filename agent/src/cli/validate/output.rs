@@ -128,7 +128,7 @@ fn github(files: &[CheckedFile]) -> String {
             problem.span.line,
             problem.span.column,
             property(problem.code),
-            data(&format!("{}\n{help}", problem.message).trim_end().to_owned()),
+            data(format!("{}\n{help}", problem.message).trim_end()),
         );
     }
     text
