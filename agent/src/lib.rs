@@ -21,6 +21,7 @@ pub mod install;
 pub mod install_root;
 pub mod journal;
 pub mod lifecycle;
+pub mod lint;
 pub mod logging;
 pub mod specification;
 mod yaml_parser;

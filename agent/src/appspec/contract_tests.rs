@@ -63,7 +63,7 @@ fn version_accepted(#[case] line: &str, #[case] warning: Option<&str>) {
 #[case::null_document("---\n", "empty")]
 #[case::a_list("- version: 0.0\n- os: linux\n", "not-a-mapping")]
 #[case::text("version 0.0", "not-a-mapping")]
-#[case::not_yaml("version: [", "yaml-syntax")]
+#[case::not_yaml("version: [", "yaml-unclosed")]
 #[case::binary("\u{7f}ELF\0\0", "yaml-control-character")]
 fn head_refused(#[case] source: &str, #[case] code: &str) {
     assert_eq!(errors(source.as_bytes()), [code]);

@@ -8,7 +8,7 @@ use super::yaml::{Content, Entry, Node, Region, Text};
 const KEPT: usize = 100;
 
 /// The problems found so far in one text.
-pub(super) struct Findings<'t> {
+pub(crate) struct Findings<'t> {
     text: &'t Text<'t>,
     errors: Vec<Problem>,
     warnings: Vec<Problem>,
@@ -18,7 +18,7 @@ pub(super) struct Findings<'t> {
 
 impl<'t> Findings<'t> {
     /// Starts with the `warnings` that reading the YAML gave.
-    pub(super) fn new(text: &'t Text<'t>, warnings: Vec<Problem>) -> Self {
+    pub(crate) fn new(text: &'t Text<'t>, warnings: Vec<Problem>) -> Self {
         Self {
             text,
             errors: Vec::new(),
@@ -29,7 +29,7 @@ impl<'t> Findings<'t> {
     }
 
     /// Records what makes the file unusable.
-    pub(super) fn error(&mut self, code: &'static str, at: Region, message: &str, help: &str) {
+    pub(crate) fn error(&mut self, code: &'static str, at: Region, message: &str, help: &str) {
         if self.errors.len() < KEPT {
             let span = self.text.span(at);
             let problem = Problem::new(Severity::Error, code, span, message, help);
@@ -40,7 +40,7 @@ impl<'t> Findings<'t> {
     }
 
     /// Records what will bite, or what AWS's agent would refuse.
-    pub(super) fn warning(&mut self, code: &'static str, at: Region, message: &str, help: &str) {
+    pub(crate) fn warning(&mut self, code: &'static str, at: Region, message: &str, help: &str) {
         if self.warnings.len() < KEPT {
             let span = self.text.span(at);
             let problem = Problem::new(Severity::Warning, code, span, message, help);
@@ -50,13 +50,36 @@ impl<'t> Findings<'t> {
         }
     }
 
+    /// Whether one of them is an error.
+    pub(crate) fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
+    }
+
+    /// Whether what is found next will be kept: what takes long to explain need not be, else.
+    pub(crate) fn has_room(&self) -> bool {
+        self.errors.len() < KEPT && self.warnings.len() < KEPT
+    }
+
+    /// The source of a place.
+    pub(crate) fn source(&self, at: Region) -> &'t str {
+        let range = at.start as usize..at.end as usize;
+        self.text.as_str().get(range).unwrap_or_default()
+    }
+
     /// The line of a place, from 1.
-    pub(super) fn line(&self, at: Region) -> usize {
+    pub(crate) fn line(&self, at: Region) -> usize {
         self.text.line(at.start)
     }
 
+    /// Everything, errors or not.
+    pub(crate) fn all(self) -> Problems {
+        match self.finish() {
+            Ok(problems) | Err(problems) => problems,
+        }
+    }
+
     /// The warnings alone, or everything when there is an error.
-    pub(super) fn finish(self) -> Result<Problems, Problems> {
+    pub(crate) fn finish(self) -> Result<Problems, Problems> {
         if self.errors.is_empty() {
             return Ok(Problems::new(self.warnings, self.omitted_warnings));
         }
@@ -68,16 +91,16 @@ impl<'t> Findings<'t> {
 }
 
 /// What a mapping with known keys is, for messages and suggestions.
-pub(super) struct Shape {
+pub(crate) struct Shape {
     /// "an entry of `files`".
-    pub(super) what: &'static str,
-    pub(super) keys: &'static [&'static str],
+    pub(crate) what: &'static str,
+    pub(crate) keys: &'static [&'static str],
     /// What to say of keys that people write here by mistake.
-    pub(super) mistaken: &'static [(&'static str, &'static str)],
+    pub(crate) mistaken: &'static [(&'static str, &'static str)],
 }
 
 /// A mapping whose keys are looked up by name.
-pub(super) struct Fields<'n> {
+pub(crate) struct Fields<'n> {
     node: &'n Node,
     entries: &'n [Entry],
     shape: &'static Shape,
@@ -85,7 +108,7 @@ pub(super) struct Fields<'n> {
 
 impl<'n> Fields<'n> {
     /// Reads `node` as a mapping, warning of keys that mean nothing; none when it is no mapping.
-    pub(super) fn read(
+    pub(crate) fn read(
         node: &'n Node,
         shape: &'static Shape,
         findings: &mut Findings<'_>,
@@ -108,7 +131,7 @@ impl<'n> Fields<'n> {
     }
 
     /// Where the mapping is.
-    pub(super) fn region(&self) -> Region {
+    pub(crate) fn region(&self) -> Region {
         self.node.region()
     }
 
@@ -126,21 +149,21 @@ impl<'n> Fields<'n> {
     }
 
     /// The value of `key`, unless it is absent or null.
-    pub(super) fn get(&self, key: &str) -> Option<&'n Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'n Node> {
         self.entry(key)
             .map(|entry| &entry.value)
             .filter(|value| !value.is_null())
     }
 
     /// The key's own place when it is there with nothing behind it.
-    pub(super) fn null(&self, key: &str) -> Option<Region> {
+    pub(crate) fn null(&self, key: &str) -> Option<Region> {
         self.entry(key)
             .filter(|entry| entry.value.is_null())
             .map(|entry| entry.key.region())
     }
 
     /// The value of a key that must be there, or an error with `help`.
-    pub(super) fn require(
+    pub(crate) fn require(
         &self,
         key: &'static str,
         code: &'static str,
@@ -193,7 +216,7 @@ fn list(keys: &[&str]) -> String {
 }
 
 /// A scalar's text, an error when `node` is a list or a mapping.
-pub(super) fn text<'n>(
+pub(crate) fn text<'n>(
     node: &'n Node,
     key: &str,
     code: &'static str,

@@ -5,21 +5,26 @@
 //! The YAML layer and [`Problems`] know nothing of the EC2 rules, so that other AppSpecs can be
 //! checked with them.
 
-mod findings;
+pub(crate) mod findings;
 mod model;
 mod parse;
+mod places;
 mod problem;
 mod render;
-mod suggest;
+pub(crate) mod suggest;
 pub(crate) mod text_path;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use model::{
     AclEntry, AclTag, AppSpec, EventHooks, FileMapping, Mode, Pattern, Permission, Script,
     SelinuxContext,
 };
 pub use parse::{MAX_BYTES, Parsed, parse};
+pub(crate) use parse::{is_zero, read, shapes, too_large};
+pub(crate) use places::Places;
 pub use problem::{Problem, Problems, Severity, Span};
+pub(crate) use problem::{printable, quoted};
+pub(crate) use render::SECRET;
 #[cfg(test)]
 mod contract_tests;
 #[cfg(test)]

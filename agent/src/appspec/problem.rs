@@ -158,17 +158,17 @@ fn unprintable(ch: char) -> bool {
 }
 
 /// `ch`, or U+FFFD in place of a character that a terminal could obey.
-pub(super) fn printable_char(ch: char) -> char {
+pub(crate) fn printable_char(ch: char) -> char {
     if unprintable(ch) { '\u{fffd}' } else { ch }
 }
 
 /// `text` made of [`printable_char`]s, one for one.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(printable_char).collect()
 }
 
 /// `value` between backquotes for a message, cut to a length that fits one.
-pub(super) fn quoted(value: &str) -> String {
+pub(crate) fn quoted(value: &str) -> String {
     const LONGEST: usize = 60;
     match value.char_indices().nth(LONGEST) {
         Some((cut, _)) => format!("`{}…`", value.get(..cut).unwrap_or_default()),

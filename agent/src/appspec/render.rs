@@ -1,5 +1,7 @@
 //! Problems as text for people: the line of the source, a caret, and what to write instead.
 
+use std::collections::HashSet;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::parse::MAX_BYTES;
@@ -9,6 +11,9 @@ use super::yaml::Text;
 /// Characters of a line that are shown around a problem.
 const BEFORE: usize = 60;
 const AFTER: usize = 90;
+
+/// The rule whose places hold secrets.
+pub(crate) const SECRET: &str = "secret-in-plain-text";
 
 impl Problems {
     /// All problems, each with its line of `source`, the file named `file_name`. `styled` adds
@@ -22,9 +27,19 @@ impl Problems {
         // A file that was too large to read is not decoded for its excerpt either.
         let text = (source.len() <= MAX_BYTES).then(|| Text::decode(source));
         let file_name = printable(file_name);
+        // A line with a secret is shown for no problem at all.
+        let hidden: HashSet<usize> = self
+            .iter()
+            .filter(|problem| problem.code == SECRET)
+            .map(|problem| problem.span.line)
+            .collect();
         let mut rendered: Vec<String> = self
             .iter()
-            .map(|problem| render(problem, &file_name, text.as_ref(), &renderer))
+            .map(|problem| {
+                let text = text.as_ref();
+                let text = text.filter(|_| !hidden.contains(&problem.span.line));
+                render(problem, &file_name, text, &renderer)
+            })
             .collect();
         if self.omitted() > 0 {
             rendered.push(format!("and {} more problems", self.omitted()));

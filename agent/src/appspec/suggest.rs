@@ -4,7 +4,7 @@
 const LONGEST: usize = 40;
 
 /// The known name closest to `name`, when one is close enough.
-pub(super) fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
+pub(crate) fn closest(name: &str, known: &[&'static str]) -> Option<&'static str> {
     if name.is_empty() || name.len() > LONGEST {
         return None;
     }
@@ -23,7 +23,7 @@ pub(super) fn closest(name: &str, known: &[&'static str]) -> Option<&'static str
 }
 
 /// `name` cut to a length that fits a message.
-pub(super) fn short(name: &str) -> &str {
+pub(crate) fn short(name: &str) -> &str {
     match name.char_indices().nth(LONGEST) {
         Some((cut, _)) => name.get(..cut).unwrap_or_default(),
         None => name,

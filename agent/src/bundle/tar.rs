@@ -94,7 +94,7 @@ impl<'a, R: Read> TarStream<'a, R> {
     }
 
     /// The next entry that is more than a remark on another.
-    fn next(&mut self, account: &mut Account<'_>) -> Result<Option<Entry>, TarError> {
+    pub(super) fn next(&mut self, account: &mut Account<'_>) -> Result<Option<Entry>, TarError> {
         let mut long_name = None;
         let mut long_link = None;
         let mut pax: Option<Pax> = None;
@@ -221,6 +221,21 @@ impl<'a, R: Read> TarStream<'a, R> {
             return Err(TarError::Truncated(None));
         }
         self.left = 0;
+        Ok(data)
+    }
+
+    /// The first `size` bytes of the entry's content.
+    pub(super) fn beginning(&mut self, size: u64) -> Result<Vec<u8>, TarError> {
+        let mut data = Vec::new();
+        self.input
+            .by_ref()
+            .take(size)
+            .read_to_end(&mut data)
+            .map_err(|error| read_failed(None, error))?;
+        if (data.len() as u64) < size {
+            return Err(TarError::Truncated(None));
+        }
+        self.left = self.left.saturating_sub(size);
         Ok(data)
     }
 

@@ -124,7 +124,7 @@ impl<R: Read> TarStream<'_, R> {
     }
 
     /// The size and pieces of a sparse file; none for a plain one.
-    fn pieces(&mut self, entry: &Entry) -> Result<Option<(u64, Vec<Piece>)>, TarError> {
+    pub(super) fn pieces(&mut self, entry: &Entry) -> Result<Option<(u64, Vec<Piece>)>, TarError> {
         let wrong = |what| malformed(Some(&entry.name), what);
         let (size, pieces) = if entry.kind == Kind::OldSparse {
             let (size, mut pieces, mut more) =

@@ -185,7 +185,11 @@ fn settle(
 }
 
 /// Compares a bundle with what it is said to be.
-fn recognise(bundle: &Path, content: Reader, kind: BundleType) -> Result<Format, UnpackError> {
+pub(super) fn recognise(
+    bundle: &Path,
+    content: Reader,
+    kind: BundleType,
+) -> Result<Format, UnpackError> {
     let mut start = Vec::with_capacity(format::PROBE);
     content
         .take(format::PROBE as u64)
@@ -234,20 +238,7 @@ fn fill(
     if format == Format::Zip {
         return fill_from_zip(tree, bundle, &content.into_file(), account);
     }
-    let damaged = |error| match error {
-        TarError::Truncated(entry) => UnpackError::Truncated {
-            path: bundle.to_owned(),
-            format,
-            entry,
-        },
-        TarError::Corrupt(entry, source) => UnpackError::Corrupt {
-            path: bundle.to_owned(),
-            format,
-            entry,
-            source,
-        },
-        TarError::Other(error) => error,
-    };
+    let damaged = |error| damaged(error, bundle, format);
     // `recognise` lets only formats through that are a tar or compress one.
     let mut input = Decompressed::new(content, format).ok_or(UnpackError::NotAnArchive)?;
     let owners = nix::unistd::geteuid().is_root() && !account.options.ignore_ownership;
@@ -272,6 +263,24 @@ fn fill(
         });
     }
     Ok(())
+}
+
+/// What is wrong with a tar stream, told with the file that it came from.
+pub(super) fn damaged(error: TarError, bundle: &Path, format: Format) -> UnpackError {
+    match error {
+        TarError::Truncated(entry) => UnpackError::Truncated {
+            path: bundle.to_owned(),
+            format,
+            entry,
+        },
+        TarError::Corrupt(entry, source) => UnpackError::Corrupt {
+            path: bundle.to_owned(),
+            format,
+            entry,
+            source,
+        },
+        TarError::Other(error) => error,
+    }
 }
 
 /// Reads the rest of a compressed stream, which verifies it. A limit on the size holds here too.
@@ -300,7 +309,19 @@ fn fill_from_zip(
     file: &Arc<File>,
     account: &mut Account<'_>,
 ) -> Result<(), UnpackError> {
-    zip::unpack(Arc::clone(file), tree, account).map_err(|failure| match failure {
+    zip::unpack(Arc::clone(file), tree, account)
+        .map_err(|failure| zip_failure(failure, bundle, file))?;
+    if account.entries() == 0 {
+        return Err(UnpackError::NoEntries {
+            path: bundle.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// What is wrong with a zip archive, told with the file that it came from.
+pub(super) fn zip_failure(failure: ZipFailure, bundle: &Path, file: &File) -> UnpackError {
+    match failure {
         ZipFailure::Other(error) => error,
         ZipFailure::Corrupt(entry, source) => UnpackError::Corrupt {
             path: bundle.to_owned(),
@@ -325,13 +346,7 @@ fn fill_from_zip(
                 }
             }
         }
-    })?;
-    if account.entries() == 0 {
-        return Err(UnpackError::NoEntries {
-            path: bundle.to_owned(),
-        });
     }
-    Ok(())
 }
 
 fn start_of(file: &File) -> Vec<u8> {

@@ -21,6 +21,7 @@ use zip::{HasZipMetadata as _, System};
 use super::content::{Copier, CopyError};
 use super::entry_path::{EntryPath, names};
 use super::limits::Account;
+use super::listing::{Listed, ListedKind, Listing};
 use super::tree::{Attributes, Tree};
 use super::unpack_error::{EntryName, UnpackError};
 use super::window::Window;
@@ -84,12 +85,7 @@ pub(super) fn unpack(
     tree: &mut Tree,
     account: &mut Account<'_>,
 ) -> Result<(), ZipFailure> {
-    let reader = Window::new(file).map_err(|error| ZipFailure::Corrupt(None, error))?;
-    let mut archive = ZipArchive::new(reader).map_err(|error| match error {
-        // Without its end there is no central directory to be found.
-        ZipError::InvalidArchive(_) => ZipFailure::Truncated,
-        error => failure(None, error),
-    })?;
+    let mut archive = open(file)?;
     let entries = check(&mut archive, account)?;
     let mut files = Vec::new();
     let mut copier = Copier::new();
@@ -240,6 +236,63 @@ fn make(
         }
     }
     Ok(())
+}
+
+/// Lists every entry of `file`, with the beginnings that are `wanted`.
+pub(super) fn list(
+    file: Arc<File>,
+    account: &mut Account<'_>,
+    wanted: &dyn Fn(&[u8]) -> Option<u64>,
+    listing: &mut Listing,
+) -> Result<(), ZipFailure> {
+    let mut archive = open(file)?;
+    let entries = check(&mut archive, account)?;
+    for (index, entry) in entries.into_iter().enumerate() {
+        let name = entry.path.bytes();
+        if name.is_empty() {
+            continue;
+        }
+        let most = match entry.kind {
+            Kind::File => wanted(name),
+            Kind::Link => Some(TARGET_MAX),
+            Kind::Directory => None,
+        };
+        let content = match most {
+            None => None,
+            Some(most) => {
+                let source = archive
+                    .by_index(index)
+                    .map_err(|error| failure(Some(name), error))?;
+                let mut content = Vec::new();
+                source
+                    .take(most)
+                    .read_to_end(&mut content)
+                    .map_err(|error| unreadable(name, error))?;
+                Some(content)
+            }
+        };
+        let (kind, content) = match entry.kind {
+            Kind::File => (ListedKind::File, content),
+            Kind::Directory => (ListedKind::Directory, None),
+            Kind::Link => (ListedKind::Link(content.unwrap_or_default()), None),
+        };
+        listing.add(Listed {
+            path: name.to_vec(),
+            kind,
+            mode: entry.mode,
+            content,
+        })?;
+    }
+    Ok(())
+}
+
+fn open(file: Arc<File>) -> Result<ZipArchive<Window>, ZipFailure> {
+    let reader = Window::new(file).map_err(|error| ZipFailure::Corrupt(None, error))?;
+    ZipArchive::new(reader).map_err(|error| match error {
+        // Without its end there is no central directory to be found.
+        ZipError::InvalidArchive(_) => ZipFailure::Truncated,
+        error => failure(None, error),
+    })
 }
 
 /// Checks the whole central directory.

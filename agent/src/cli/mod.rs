@@ -6,24 +6,28 @@ mod config_show;
 mod configuration;
 mod doctor;
 mod exit;
+mod explain;
 mod log_errors;
 mod readiness;
 mod restart;
 mod run;
 mod run_bundle;
+mod schema;
 mod start;
 mod state_directory;
 mod status;
 mod stop;
 mod systemd;
+mod validate;
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
 pub use arguments::{
-    Arguments, Command, ConfigCommand, DoctorArguments, DoctorOutput, RunArguments,
-    RunBundleArguments, ShowArguments, ShowOutput, StopArguments,
+    Arguments, Command, ConfigCommand, DoctorArguments, DoctorOutput, ExplainArguments,
+    PlatformName, RunArguments, RunBundleArguments, SchemaArguments, ShowArguments, ShowOutput,
+    StopArguments, ValidateArguments, ValidateOutput,
 };
 use clap::Parser as _;
 pub use exit::Exit;
@@ -63,6 +67,9 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::main(config, &arguments),
         Command::Config(ConfigCommand::Check) => config_check::main(config),
         Command::Config(ConfigCommand::Show(arguments)) => config_show::main(config, &arguments),
+        Command::Validate(arguments) => validate::main(&arguments),
+        Command::Explain(arguments) => explain::main(&arguments),
+        Command::Schema(arguments) => schema::main(&arguments),
     };
     exit.into()
 }

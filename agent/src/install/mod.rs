@@ -18,7 +18,7 @@ mod descriptors;
 mod error;
 mod instructions;
 mod metadata;
-mod pattern;
+pub(crate) mod pattern;
 mod permissions;
 mod place;
 mod plan;

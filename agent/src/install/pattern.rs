@@ -4,7 +4,7 @@ use crate::appspec::Pattern;
 
 /// Whether something `depth` levels below a rule's object (1: directly in it) called `name`
 /// matches `pattern`.
-pub(super) fn matches(pattern: &Pattern, name: &[u8], depth: u32) -> bool {
+pub(crate) fn matches(pattern: &Pattern, name: &[u8], depth: u32) -> bool {
     match pattern {
         Pattern::Everything => true,
         Pattern::Name(glob) => depth == 1 && matches_name(glob.as_bytes(), name),

@@ -3,6 +3,7 @@
 use super::{files, hooks, permissions, section};
 use crate::appspec::findings::{Fields, Findings, Shape, text};
 use crate::appspec::model::AppSpec;
+use crate::appspec::places::Places;
 use crate::appspec::problem::{Problem, Problems, Severity, Span, quoted};
 use crate::appspec::yaml::{self, Content, Node, Region, Text, Value};
 use crate::deployment::FileExistsBehavior;
@@ -19,7 +20,7 @@ pub struct Parsed {
     pub warnings: Problems,
 }
 
-static TOP: Shape = Shape {
+pub(crate) static TOP: Shape = Shape {
     what: "the AppSpec",
     keys: &[
         "version",
@@ -79,29 +80,33 @@ const EXAMPLE: &str = "start with `version: 0.0` and `os: linux`, each on a line
 /// All problems of the file, warnings included, when one of them is an error.
 pub fn parse(bytes: &[u8]) -> Result<Parsed, Problems> {
     if bytes.len() > MAX_BYTES {
-        return Err(too_large(bytes.len()).into());
+        return Err(too_large().into());
     }
     let text = Text::decode(bytes);
     let document = yaml::load(&text).map_err(Problems::from)?;
     let mut findings = Findings::new(&text, document.warnings);
-    let appspec = top(document.root.as_ref(), &mut findings);
+    let (appspec, _) = read(document.root.as_ref(), &mut findings);
     let warnings = findings.finish()?;
     Ok(Parsed { appspec, warnings })
 }
 
-fn too_large(size: usize) -> Problem {
+/// A file of more than [`MAX_BYTES`].
+pub(crate) fn too_large() -> Problem {
     let start = Span {
         start: 0,
         end: 0,
         line: 1,
         column: 1,
     };
-    let message = format!("the file has {size} bytes, more than the {MAX_BYTES} that are read");
+    let message = format!("the file has more than the {MAX_BYTES} bytes that are read");
     let help = "name directories in `files` instead of single files";
     Problem::new(Severity::Error, "file-too-large", start, &message, help)
 }
 
-fn top(root: Option<&Node>, findings: &mut Findings<'_>) -> AppSpec {
+/// Reads the rules of a document; with errors among the findings, what is given back lacks what
+/// they are about.
+pub(crate) fn read(root: Option<&Node>, findings: &mut Findings<'_>) -> (AppSpec, Places) {
+    let mut places = Places::default();
     let mut appspec = AppSpec {
         file_exists_behavior: None,
         files: Vec::new(),
@@ -111,7 +116,7 @@ fn top(root: Option<&Node>, findings: &mut Findings<'_>) -> AppSpec {
     let start = Region::new(0, 0);
     let Some(root) = root.filter(|root| !root.is_null()) else {
         findings.error("empty", start, "the AppSpec is empty", EXAMPLE);
-        return appspec;
+        return (appspec, places);
     };
     let Some(fields) = Fields::read(root, &TOP, findings) else {
         let help = match root.content() {
@@ -123,32 +128,27 @@ fn top(root: Option<&Node>, findings: &mut Findings<'_>) -> AppSpec {
             root.kind()
         );
         findings.error("not-a-mapping", root.region(), &message, help);
-        return appspec;
+        return (appspec, places);
     };
     version(&fields, findings);
     os(&fields, findings);
     appspec.file_exists_behavior = file_exists_behavior(&fields, findings);
-    appspec.files = section::list(&fields, "files", findings)
+    (appspec.files, places.files) = section::list(&fields, "files", findings)
         .iter()
         .filter_map(|entry| files::mapping(entry, findings))
-        .collect();
-    appspec.hooks = hooks::events(&fields, findings);
-    appspec.permissions = section::list(&fields, "permissions", findings)
+        .unzip();
+    (appspec.hooks, places.hooks) = hooks::events(&fields, findings);
+    (appspec.permissions, places.permissions) = section::list(&fields, "permissions", findings)
         .iter()
         .filter_map(|entry| permissions::rule(entry, findings))
-        .collect();
-    appspec
+        .unzip();
+    (appspec, places)
 }
 
 fn version(fields: &Fields<'_>, findings: &mut Findings<'_>) {
     let help = "write `version: 0.0`";
     let Some(node) = fields.require("version", "version-missing", help, findings) else {
         return;
-    };
-    let is_zero = |value: Option<Value<'_>>| match value {
-        Some(Value::Int(value)) => value == 0,
-        Some(Value::Float(value)) => value == 0.0,
-        _ => false,
     };
     match node.value() {
         value if is_zero(value) => {}
@@ -164,6 +164,15 @@ fn version(fields: &Fields<'_>, findings: &mut Findings<'_>) {
                 format!("version {found} is not supported: it is the format's, not yours");
             findings.error("version-invalid", node.region(), &message, help);
         }
+    }
+}
+
+/// Whether a value is the version 0.0.
+pub(crate) fn is_zero(value: Option<Value<'_>>) -> bool {
+    match value {
+        Some(Value::Int(value)) => value == 0,
+        Some(Value::Float(value)) => value == 0.0,
+        _ => false,
     }
 }
 

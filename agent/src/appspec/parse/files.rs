@@ -3,11 +3,12 @@
 use super::paths;
 use crate::appspec::findings::{Fields, Findings, Shape, text};
 use crate::appspec::model::FileMapping;
+use crate::appspec::places::FilePlaces;
 use crate::appspec::problem::quoted;
 use crate::appspec::text_path::{resolve, resolve_within};
 use crate::appspec::yaml::Node;
 
-static ENTRY: Shape = Shape {
+pub(crate) static ENTRY: Shape = Shape {
     what: "an entry of `files`",
     keys: &["source", "destination"],
     mistaken: &[
@@ -26,7 +27,10 @@ static ENTRY: Shape = Shape {
 };
 
 /// One entry of `files`.
-pub(super) fn mapping(node: &Node, findings: &mut Findings<'_>) -> Option<FileMapping> {
+pub(super) fn mapping(
+    node: &Node,
+    findings: &mut Findings<'_>,
+) -> Option<(FileMapping, FilePlaces)> {
     let Some(fields) = Fields::read(node, &ENTRY, findings) else {
         let message = format!("an entry of `files` is {}, not a mapping", node.kind());
         let help = "write `- source: /` and, below `source`, `destination: /srv/app`";
@@ -36,10 +40,16 @@ pub(super) fn mapping(node: &Node, findings: &mut Findings<'_>) -> Option<FileMa
     // Both are read before either is given up, so that both are told.
     let source = source(&fields, findings);
     let destination = destination(&fields, findings);
-    Some(FileMapping {
+    let place = |key| fields.get(key).map(Node::region);
+    let places = FilePlaces {
+        source: place("source")?,
+        destination: place("destination")?,
+    };
+    let mapping = FileMapping {
         source: source?,
         destination: destination?,
-    })
+    };
+    Some((mapping, places))
 }
 
 fn source(fields: &Fields<'_>, findings: &mut Findings<'_>) -> Option<std::path::PathBuf> {

@@ -5,13 +5,14 @@ use std::time::Duration;
 use super::{paths, section};
 use crate::appspec::findings::{Fields, Findings, Shape, text};
 use crate::appspec::model::{EventHooks, Script};
+use crate::appspec::places::{EventPlaces, ScriptPlaces};
 use crate::appspec::problem::quoted;
 use crate::appspec::text_path::resolve_within;
 use crate::appspec::yaml::{Content, Entry, Node, Region, Value};
 
 const DEFAULT_TIMEOUT: u32 = 3600;
 
-static SCRIPT: Shape = Shape {
+pub(crate) static SCRIPT: Shape = Shape {
     what: "a script of `hooks`",
     keys: &["location", "timeout", "runas", "sudo"],
     mistaken: &[
@@ -25,14 +26,20 @@ static SCRIPT: Shape = Shape {
 const RUN: &str = "write `location` with the path of a script in the bundle; commands go into it";
 
 /// The events under `hooks` that have scripts.
-pub(super) fn events(fields: &Fields<'_>, findings: &mut Findings<'_>) -> Vec<EventHooks> {
+pub(super) fn events(
+    fields: &Fields<'_>,
+    findings: &mut Findings<'_>,
+) -> (Vec<EventHooks>, Vec<EventPlaces>) {
     section::mapping(fields, "hooks", findings)
         .iter()
         .filter_map(|entry| event(entry, findings))
-        .collect()
+        .unzip()
 }
 
-fn event(Entry { key, value }: &Entry, findings: &mut Findings<'_>) -> Option<EventHooks> {
+fn event(
+    Entry { key, value }: &Entry,
+    findings: &mut Findings<'_>,
+) -> Option<(EventHooks, EventPlaces)> {
     let event = text(key, "an event's name", "event-name", findings)?;
     let items = match value.content() {
         Content::Sequence(items) => items.as_slice(),
@@ -57,18 +64,25 @@ fn event(Entry { key, value }: &Entry, findings: &mut Findings<'_>) -> Option<Ev
         findings.warning("event-empty", key.region(), &message, "remove it");
         return None;
     }
-    let scripts: Vec<Script> = items
+    let (scripts, places): (Vec<Script>, Vec<ScriptPlaces>) = items
         .iter()
         .filter_map(|item| script(item, findings))
-        .collect();
+        .unzip();
     // Empty only after errors.
-    (!scripts.is_empty()).then(|| EventHooks {
-        event: event.to_owned(),
-        scripts,
+    (!scripts.is_empty()).then(|| {
+        let hooks = EventHooks {
+            event: event.to_owned(),
+            scripts,
+        };
+        let places = EventPlaces {
+            event: key.region(),
+            scripts: places,
+        };
+        (hooks, places)
     })
 }
 
-fn script(node: &Node, findings: &mut Findings<'_>) -> Option<Script> {
+fn script(node: &Node, findings: &mut Findings<'_>) -> Option<(Script, ScriptPlaces)> {
     let Some(fields) = Fields::read(node, &SCRIPT, findings) else {
         let message = format!("a script is {}, where a mapping is expected", node.kind());
         let help = "write `- location: scripts/start.sh`";
@@ -80,14 +94,21 @@ fn script(node: &Node, findings: &mut Findings<'_>) -> Option<Script> {
     let timeout = timeout(&fields, findings);
     let runas = runas(&fields, findings);
     let sudo = sudo(&fields, findings);
+    let place = |key| fields.get(key).map(Node::region);
+    let places = ScriptPlaces {
+        location: place("location")?,
+        timeout: place("timeout"),
+        runas: place("runas"),
+    };
     let (location, path) = location?;
-    Some(Script {
+    let script = Script {
         location,
         path,
         timeout: timeout?,
         runas,
         sudo,
-    })
+    };
+    Some((script, places))
 }
 
 fn strip(text: &str) -> &str {
@@ -193,7 +214,13 @@ fn leading_number(text: &str, at: Region, findings: &mut Findings<'_>) -> Option
     let seconds = number.parse::<i64>().ok()? * sign;
     if seconds > 0 && number != stripped {
         let message = format!("timeout {} is read as {seconds} seconds", quoted(text));
-        let help = format!("write `timeout: {seconds}`: the unit is always the second");
+        let unit = stripped.trim_start_matches(|ch: char| !ch.is_alphabetic());
+        let meant = match unit.chars().next() {
+            Some('m' | 'M') => seconds.saturating_mul(60),
+            Some('h' | 'H') => seconds.saturating_mul(3600),
+            _ => seconds,
+        };
+        let help = format!("write `timeout: {meant}`: the unit is always the second");
         findings.warning("timeout-unit", at, &message, &help);
     }
     Some(seconds)

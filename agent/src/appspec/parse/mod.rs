@@ -11,3 +11,13 @@ mod section;
 mod selinux;
 
 pub use document::{MAX_BYTES, Parsed, parse};
+pub(crate) use document::{is_zero, read, too_large};
+
+/// The shapes of an EC2 AppSpec's mappings, from which its schema is made.
+pub(crate) mod shapes {
+    pub(crate) use super::document::TOP;
+    pub(crate) use super::files::ENTRY as FILE;
+    pub(crate) use super::hooks::SCRIPT;
+    pub(crate) use super::permissions::RULE as PERMISSION;
+    pub(crate) use super::selinux::CONTEXT;
+}

@@ -3,11 +3,12 @@
 use super::{acl, mode, paths, selinux};
 use crate::appspec::findings::{Fields, Findings, Shape, text};
 use crate::appspec::model::{Pattern, Permission};
+use crate::appspec::places::RulePlaces;
 use crate::appspec::problem::quoted;
 use crate::appspec::text_path::resolve;
 use crate::appspec::yaml::{Content, Node};
 
-static RULE: Shape = Shape {
+pub(crate) static RULE: Shape = Shape {
     what: "an entry of `permissions`",
     keys: &[
         "object", "pattern", "except", "type", "owner", "group", "mode", "acls", "context",
@@ -24,7 +25,7 @@ static RULE: Shape = Shape {
 };
 
 /// One entry of `permissions`.
-pub(super) fn rule(node: &Node, findings: &mut Findings<'_>) -> Option<Permission> {
+pub(super) fn rule(node: &Node, findings: &mut Findings<'_>) -> Option<(Permission, RulePlaces)> {
     let Some(fields) = Fields::read(node, &RULE, findings) else {
         let message = format!(
             "an entry of `permissions` is {}, not a mapping",
@@ -57,7 +58,15 @@ pub(super) fn rule(node: &Node, findings: &mut Findings<'_>) -> Option<Permissio
         let help = "add `type: [directory]`";
         findings.warning("acl-default-on-files", at, message, help);
     }
-    Some(Permission {
+    let place = |key| fields.get(key).map(Node::region);
+    let places = RulePlaces {
+        object: place("object")?,
+        pattern: place("pattern"),
+        owner: place("owner"),
+        group: place("group"),
+        mode: place("mode"),
+    };
+    let permission = Permission {
         object: object?,
         pattern: pattern.flatten().unwrap_or(Pattern::Everything),
         except: except.unwrap_or_default(),
@@ -69,7 +78,8 @@ pub(super) fn rule(node: &Node, findings: &mut Findings<'_>) -> Option<Permissio
         acls,
         context: context.flatten(),
         line: findings.line(node.region()),
-    })
+    };
+    Some((permission, places))
 }
 
 fn object(fields: &Fields<'_>, findings: &mut Findings<'_>) -> Option<std::path::PathBuf> {

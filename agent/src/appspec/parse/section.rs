@@ -47,7 +47,7 @@ fn value<'n>(fields: &Fields<'n>, key: &str, findings: &mut Findings<'_>) -> Opt
             "section-empty",
             at,
             &format!("there is nothing under `{key}`, which AWS's agent may refuse"),
-            "remove the key",
+            "remove the key, or indent what belongs to it below it",
         );
     }
     fields

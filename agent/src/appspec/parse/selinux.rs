@@ -8,7 +8,7 @@ use crate::appspec::model::SelinuxContext;
 use crate::appspec::problem::quoted;
 use crate::appspec::yaml::Node;
 
-static CONTEXT: Shape = Shape {
+pub(crate) static CONTEXT: Shape = Shape {
     what: "`context`",
     keys: &["type", "name", "user", "range", "role"],
     mistaken: &[],

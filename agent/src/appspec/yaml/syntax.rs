@@ -14,9 +14,9 @@ const INDENT_HELP: &str = "keys of one mapping, and the `- ` of one list, must s
 /// The problem that `error`, met while reading `text`, amounts to.
 pub(super) fn problem(error: &Error, text: &Text<'_>) -> Problem {
     let complaint = Complaint::new(error, text);
-    let (message, help) = complaint.explain();
+    let (code, message, help) = complaint.explain();
     let span = text.span(complaint.region);
-    Problem::new(Severity::Error, "yaml-syntax", span, &message, &help)
+    Problem::new(Severity::Error, code, span, &message, &help)
 }
 
 struct Complaint<'a> {
@@ -63,20 +63,26 @@ impl<'a> Complaint<'a> {
         }
     }
 
-    fn explain(&self) -> (String, String) {
+    fn explain(&self) -> (&'static str, String, String) {
         let trimmed = self.line.trim_start();
         let content = trimmed.strip_prefix("- ").unwrap_or(trimmed).trim_start();
         if trimmed.starts_with("//") || trimmed.starts_with("/*") {
-            return said("this is not a comment in YAML", "comments start with `#`");
+            return said(
+                "yaml-comment",
+                "this is not a comment in YAML",
+                "comments start with `#`",
+            );
         }
         if leading_tab(self.line) {
             return said(
+                "yaml-tab",
                 "the line is indented with a tab",
                 "YAML allows spaces only for indentation",
             );
         }
         if let Some((key, value)) = missing_space(content) {
             return said(
+                "yaml-space-after-colon",
                 &format!("no space after the colon of `{key}`"),
                 &format!("write `{key}: {value}`"),
             );
@@ -84,18 +90,21 @@ impl<'a> Complaint<'a> {
         match self.while_doing {
             "while scanning an alias" => {
                 return said(
+                    "yaml-unquoted",
                     "an unquoted `*` at the start of a value means a YAML alias",
                     &format!("quote the text: \"{}\"", value_text(self.rest)),
                 );
             }
             "while scanning an anchor" => {
                 return said(
+                    "yaml-unquoted",
                     "an unquoted `&` at the start of a value means a YAML anchor",
                     &format!("quote the text: \"{}\"", value_text(self.rest)),
                 );
             }
             "while scanning a quoted scalar" => {
                 return said(
+                    "yaml-unclosed",
                     "the quote that opens here is not closed, or is closed by a quote inside the text",
                     "close it on the same line; double a ' inside '...', write \\\" inside \"...\"",
                 );
@@ -104,12 +113,14 @@ impl<'a> Complaint<'a> {
                 if self.rest.starts_with('!') =>
             {
                 return said(
+                    "yaml-unquoted",
                     "an unquoted `!` at the start of a value means a YAML tag",
                     &format!("quote the text: \"{}\"", value_text(self.rest)),
                 );
             }
             "while parsing a quoted scalar" => {
                 return said(
+                    "yaml-escape",
                     &format!("not valid inside double quotes: {}", self.what),
                     "inside \"...\" a backslash starts an escape: double it, or use '...'",
                 );
@@ -118,15 +129,18 @@ impl<'a> Complaint<'a> {
         }
         match self.what {
             "mapping values are not allowed in this context" => said(
+                "yaml-colon",
                 "a colon that does not belong here: the line holds a second `key:`, or is \
                  indented deeper than the one above allows",
                 &format!("quote a text that holds `: `; {INDENT_HELP}"),
             ),
             "could not find expected ':'" => said(
+                "yaml-not-a-key",
                 "this line is neither `key: value` nor a list item",
                 "write `key: value`, or `- ` before an item; comments start with `#`",
             ),
             "found character that cannot start any token" => said(
+                "yaml-unquoted",
                 &format!("a value cannot start with {}", first_character(self.rest)),
                 &format!("quote the text: \"{}\"", value_text(self.rest)),
             ),
@@ -139,21 +153,34 @@ impl<'a> Complaint<'a> {
                     None => " above".to_owned(),
                 };
                 said(
+                    "yaml-indentation",
                     &format!("this line does not fit the block{block}"),
                     INDENT_HELP,
                 )
             }
             "did not find expected ',' or ']'" | "did not find expected ',' or '}'" => said(
+                "yaml-unclosed",
                 "the bracket that opens above is not closed, or a comma is missing",
                 "close it; quote a text that holds brackets, braces or commas",
             ),
+            "did not find expected node content"
+                if self.while_doing == "while parsing a flow node" =>
+            {
+                said(
+                    "yaml-unclosed",
+                    "the bracket that opens above is not closed, or a comma is missing",
+                    "close it; quote a text that holds brackets, braces or commas",
+                )
+            }
             "found undefined tag handle" => said(
+                "yaml-unquoted",
                 "an unquoted `!` at the start of a value means a YAML tag",
                 &format!("quote the text: \"{}\"", value_text(self.rest)),
             ),
             other => {
                 let doing = if self.while_doing.is_empty() { "" } else { " " };
                 said(
+                    "yaml-syntax",
                     &format!("not YAML: {other}{doing}{}", self.while_doing),
                     INDENT_HELP,
                 )
@@ -162,8 +189,8 @@ impl<'a> Complaint<'a> {
     }
 }
 
-fn said(message: &str, help: &str) -> (String, String) {
-    (message.to_owned(), help.to_owned())
+fn said(code: &'static str, message: &str, help: &str) -> (&'static str, String, String) {
+    (code, message.to_owned(), help.to_owned())
 }
 
 /// The place itself or, at the end of the file, its last character.

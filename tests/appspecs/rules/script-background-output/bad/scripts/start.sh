@@ -1,0 +1,3 @@
+#!/bin/sh
+cd /srv/app
+nohup node server.js &

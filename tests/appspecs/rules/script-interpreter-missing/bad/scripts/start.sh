@@ -1,0 +1,2 @@
+#!/opt/none/python9
+print('started')

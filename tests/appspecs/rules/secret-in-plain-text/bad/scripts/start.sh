@@ -1,0 +1,3 @@
+#!/bin/sh
+export DB_PASSWORD=correct-horse-battery
+systemctl restart shop

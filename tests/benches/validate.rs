@@ -1,0 +1,127 @@
+//! How long `agent validate` takes, as a whole process.
+//!
+//!     cargo build --release && cargo bench -p integration-tests --bench validate
+//!
+//! Medians of 21 runs are printed. Files are in memory (`/dev/shm`, or the directory in
+//! `BENCH_DIRECTORY`), so that the disk is not what is measured.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a benchmark starts programs"
+)]
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use integration_tests::agent;
+
+const RUNS: usize = 21;
+
+const HEAD: &str = "version: 0.0\nos: linux\n";
+
+fn measure(name: &str, allowed: &str, directory: &Path, path: &str) {
+    let mut times: Vec<Duration> = (0..RUNS)
+        .map(|_| {
+            let began = Instant::now();
+            let status = Command::new(agent())
+                .args(["validate", path])
+                .current_dir(directory)
+                .stdout(Stdio::null())
+                .status()
+                .unwrap();
+            let time = began.elapsed();
+            assert!(status.success(), "{name}");
+            time
+        })
+        .collect();
+    times.sort();
+    let median = times[RUNS / 2].as_secs_f64() * 1000.0;
+    println!("{name:<40} {median:>8.1} ms {allowed:>10}");
+}
+
+/// A file of at least a megabyte, with every section.
+fn large() -> String {
+    let mut text = format!("{HEAD}files:\n");
+    for number in 0..9_000 {
+        writeln!(
+            text,
+            "  - source: app/{number}\n    destination: /srv/app/{number}"
+        )
+        .unwrap();
+    }
+    text.push_str("permissions:\n");
+    for number in 0..5_000 {
+        writeln!(
+            text,
+            "  - object: /srv/app/{number}\n    owner: app\n    group: app\n    mode: \"0644\"\n    type: [file]"
+        )
+        .unwrap();
+    }
+    text.push_str("hooks:\n  AfterInstall:\n");
+    for number in 0..1_200 {
+        writeln!(
+            text,
+            "    - location: scripts/{number}.sh\n      timeout: 3"
+        )
+        .unwrap();
+    }
+    while text.len() < 1 << 20 {
+        text.push_str("# as large as a megabyte\n");
+    }
+    text
+}
+
+fn bundle(directory: &Path) {
+    for number in 0..100 {
+        let below = directory.join(format!("app/{number}"));
+        fs_err::create_dir_all(&below).unwrap();
+        for file in 0..100 {
+            fs_err::write(below.join(format!("file-{file}")), [b'x'; 1000]).unwrap();
+        }
+    }
+    fs_err::create_dir(directory.join("scripts")).unwrap();
+    let script = directory.join("scripts/start.sh");
+    fs_err::write(&script, "#!/bin/sh\nsystemctl restart app\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs_err::set_permissions(&script, mode).unwrap();
+    let appspec = format!(
+        "{HEAD}files:\n  - source: app\n    destination: /srv/app\npermissions:\n  - object: /srv/app\n    \
+         owner: app\n    type: [file]\nhooks:\n  AfterInstall:\n    - location: scripts/start.sh\n"
+    );
+    fs_err::write(directory.join("appspec.yml"), appspec).unwrap();
+}
+
+fn archive(directory: &Path) {
+    let file = fs_err::File::create(directory.join("bundle.tgz")).unwrap();
+    let gzip = flate2::write::GzEncoder::new(file, flate2::Compression::default());
+    let mut builder = tar::Builder::new(gzip);
+    builder
+        .append_dir_all(".", directory.join("bundle"))
+        .unwrap();
+    builder.into_inner().unwrap().finish().unwrap();
+}
+
+fn main() {
+    // `cargo test --benches` runs benchmarks once; there is nothing to test here.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let base = std::env::var_os("BENCH_DIRECTORY").map_or_else(|| "/dev/shm".into(), PathBuf::from);
+    let top = tempfile::tempdir_in(base).unwrap();
+    let top = top.path();
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("appspecs/files");
+    fs_err::write(top.join("large.yml"), large()).unwrap();
+    fs_err::create_dir(top.join("bundle")).unwrap();
+    bundle(&top.join("bundle"));
+    archive(top);
+    let load = fs_err::read_to_string("/proc/loadavg").unwrap();
+    println!("load before: {}", load.trim());
+    println!("{:<40} {:>11} {:>10}", "input", "median", "allowed");
+    measure("a typical file", "10 ms", &corpus, "good-web-server.yml");
+    measure("a file of 1 MB", "100 ms", top, "large.yml");
+    measure("a directory of 10,000 files", "300 ms", top, "bundle");
+    measure("a tgz of 10,000 files", "300 ms", top, "bundle.tgz");
+}
