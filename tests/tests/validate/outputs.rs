@@ -163,3 +163,27 @@ fn the_hooks_of_pre_commit_call_a_command_that_exists() {
     arguments.push("appspec.yml");
     assert_eq!(run(directory.path(), &arguments).status, 0);
 }
+
+/// Somebody who knows nothing of AppSpecs, and writes what the messages say.
+#[test]
+fn the_messages_lead_from_nothing_to_an_appspec() {
+    let mut text = String::new();
+    for step in [
+        "version: 0.0\n",
+        "os: linux\n",
+        "files:\n  - source: /\n    destination: /srv/app\n",
+        "hooks:\n  AfterInstall:\n    - location: scripts/start.sh\n",
+    ] {
+        let ran = run_with_input(Path::new("/"), &["validate", "-"], text.as_bytes());
+        for line in step.lines().filter(|_| !text.contains("files")) {
+            assert!(ran.stdout.contains(line.trim()), "{line}: {}", ran.stdout);
+        }
+        text.push_str(step);
+    }
+    let ran = run_with_input(
+        Path::new("/"),
+        &["validate", "--strict", "-"],
+        text.as_bytes(),
+    );
+    assert_eq!(ran.stdout, "<stdin>: nothing wrong (EC2/on-premises)\n");
+}
