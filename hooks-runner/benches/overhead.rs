@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark stops at the first error")]
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use hooks_runner::{OutputsLeftOpen, Program, Request, RunasVia, ScriptResult};
+use nix::fcntl::{FallocateFlags, fallocate};
 
 const RUNS: usize = 200;
 
@@ -71,15 +73,25 @@ fn through_the_runner(program: &Program, request: &Request, run_dir: &Path) -> D
     took
 }
 
-/// The file syncs of one run: of the outcome, and of its directory.
+/// What the file syncs of one run cost: of the outcome, in a new directory, and of the directory.
 fn syncs(directory: &Path) -> Duration {
-    let file = fs::File::create(directory.join("new")).unwrap();
-    fs::write(directory.join("new"), [b'x'; 300]).unwrap();
+    fs::create_dir(directory).unwrap();
+    let (new, outcome) = (directory.join("new"), directory.join("outcome"));
+    let file = fs::File::create(&new).unwrap();
+    // Room is kept for an outcome, which needs less.
+    let room = FallocateFlags::empty();
+    let _ = fallocate(file.file(), room, 0, 32 * 1024);
+    fs::write(directory.join("request"), [b'x'; 600]).unwrap();
+    fs::write(directory.join("started"), [b'x'; 200]).unwrap();
+    (&file).write_all(&[b'x'; 300]).unwrap();
+    file.set_len(300).unwrap();
     let began = Instant::now();
     file.sync_all().unwrap();
-    fs::rename(directory.join("new"), directory.join("outcome")).unwrap();
+    let first = began.elapsed();
+    fs::rename(new, outcome).unwrap();
+    let began = Instant::now();
     fs::File::open(directory).unwrap().sync_all().unwrap();
-    began.elapsed()
+    first + began.elapsed()
 }
 
 fn median(mut times: Vec<Duration>) -> f64 {
@@ -99,7 +111,7 @@ fn measure(name: &str, base: &Path) {
         let run_dir: PathBuf = directory.path().join(number.to_string());
         directly.push(direct(&script));
         run.push(through_the_runner(&program, &request, &run_dir));
-        synced.push(syncs(&run_dir));
+        synced.push(syncs(&directory.path().join(format!("syncs-{number}"))));
     }
     let (directly, run, synced) = (median(directly), median(run), median(synced));
     println!(

@@ -195,11 +195,23 @@ fn deployment() {
         &spread(each),
         "10 ms and the hook",
     );
-    let hook = vec!["AfterInstall"; 20];
+    let last = format!("d-TIME{}", DEPLOYMENTS - 1);
     let times = (0..DEPLOYMENTS)
-        .map(|_| deploy(&host, &signer, "d-TIME0", &hook) / 20)
+        .map(|_| deploy(&host, &signer, &last, &["AfterInstall"; 20]) / 20)
         .collect();
     row("a command with a hook", &spread(times), "");
+    let log = host
+        .host
+        .root()
+        .join("group-1")
+        .join(last)
+        .join("logs/scripts.log");
+    let log = fs_err::read_to_string(log).unwrap();
+    assert_eq!(
+        log.matches("Script - ").count(),
+        9 + 20 * DEPLOYMENTS,
+        "each hook has run"
+    );
 }
 
 /// File syncs, counted by tracing system calls.
@@ -230,12 +242,12 @@ fn syncs() {
         "5",
     );
     count(
-        "file syncs of DownloadBundle",
+        "file syncs of DownloadBundle, of one small file",
         "d-SYNC",
         &["DownloadBundle"],
         "",
     );
-    count("file syncs of Install", "d-SYNC", &["Install"], "");
+    count("file syncs of Install, of one file", "d-SYNC", &["Install"], "");
 }
 
 /// Waits until nothing but a poll is under way.
