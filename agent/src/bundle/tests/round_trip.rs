@@ -216,7 +216,11 @@ proptest! {
 #[test]
 fn a_zip_of_many_files_comes_out_whole_however_many_threads_unpack_it() {
     let content = |at: usize| {
-        let length = if at % 400 == 0 { 3_000_000 } else { at % 97 };
+        let length = if at.is_multiple_of(400) {
+            3_000_000
+        } else {
+            at % 97
+        };
         format!("{at}-").repeat(length / 4 + 1)
     };
     // Directories that no entry names, one within the other, which all threads need at once.
