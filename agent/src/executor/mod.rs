@@ -17,6 +17,10 @@ pub use appspec_file::{AppSpecFileError, read_appspec};
 pub use host::{Host, runner_program};
 pub use progress::{Progress, Stream};
 pub use sources::source_settings;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use tokio::sync::watch;
 
 use crate::deployment::DeploymentSpec;
@@ -37,6 +41,8 @@ pub struct Executor<'a> {
     source: Option<EventSource>,
     /// Turns true when the operator wants the command to end.
     cancelled: watch::Receiver<bool>,
+    /// Turns true when the agent is to end: an Install that has not begun to commit is given up.
+    interrupted: Arc<AtomicBool>,
 }
 
 impl<'a> Executor<'a> {
@@ -65,6 +71,7 @@ impl<'a> Executor<'a> {
             run_key,
             source: None,
             cancelled,
+            interrupted: Arc::default(),
         }
     }
 }
