@@ -116,7 +116,8 @@ impl Mounted {
         let mut make = Command::new(format!("mkfs.{kind}"));
         if kind == "ext4" {
             // As a new host has it, and nothing left to do in the background.
-            make.args(["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"]);
+            make.args(["-q", "-F", "-i", "8192"]);
+            make.args(["-E", "lazy_itable_init=0,lazy_journal_init=0"]);
         } else {
             make.args(["-q", "-f"]);
         }
