@@ -105,7 +105,8 @@ pub enum InstallError {
     Interrupted,
     /// A file system is too small; nothing has been changed.
     #[error(
-        "the file system of {} has no room for the revision: {needed} bytes are needed beside what          is installed, and {free} are free; nothing has been changed", path.display()
+        "the file system of {} has too little space for the revision: {needed} bytes are needed beside what \
+         is installed, and {free} are free; nothing has been changed", path.display()
     )]
     NoSpace {
         /// A directory on the file system.
@@ -117,7 +118,8 @@ pub enum InstallError {
     },
     /// A file system has too few inodes; nothing has been changed.
     #[error(
-        "the file system of {} has too few inodes for the revision: {needed} are needed beside          what is installed, and {free} are free; nothing has been changed", path.display()
+        "the file system of {} has too few inodes for the revision: {needed} are needed beside \
+         what is installed, and {free} are free; nothing has been changed", path.display()
     )]
     NoInodes {
         /// A directory on the file system.
@@ -129,7 +131,8 @@ pub enum InstallError {
     },
     /// The journal of a killed Install cannot be used; nothing has been touched.
     #[error(
-        "an Install was killed half way, and its journal in {} cannot be used; nothing has been          touched. Replaced files may be in {}: put back what is missing, remove {} and deploy again",
+        "an Install was killed half way, and its journal in {} cannot be used; nothing has been \
+         touched. Replaced files may be in {}: put back what is missing, remove {} and deploy again",
         working.display(), listed(areas), working.display()
     )]
     Journal {
@@ -152,7 +155,8 @@ pub enum InstallError {
     },
     /// What a killed Install did could not all be undone.
     #[error(
-        "an Install was killed half way and cannot be undone: {}; correct this and deploy again. If          the files of before are not wanted any more, remove {} instead (they are in {})",
+        "an Install was killed half way and cannot be undone: {}; correct this and deploy again. If \
+         the files of before are not wanted any more, remove {} instead (they are in {})",
         problems.join("; "), working.display(), listed(kept)
     )]
     NotRecovered {
