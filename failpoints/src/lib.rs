@@ -83,6 +83,26 @@ failpoints! {
         DownloadSync,
         /// Before the pointer to the most recent revision is written.
         MostRecentPointer,
+        /// Before a file, link or directory is staged for its destination.
+        InstallStage,
+        /// Before the journal of an Install is put in force.
+        InstallJournal,
+        /// Before the record of old and new together takes its name.
+        InstallRecord,
+        /// Before a staged file or directory takes its name.
+        InstallPlace,
+        /// Before a directory of the old revision that is made again gets its new state.
+        InstallReshape,
+        /// Before something of the old revision is removed.
+        InstallRemove,
+        /// Before a record of the new revision takes its name.
+        InstallFinish,
+        /// Before the commit record of an Install is written.
+        InstallCommit,
+        /// After the commit, before what was replaced is removed.
+        InstallDiscard,
+        /// Before the working directory of an Install is removed.
+        InstallForget,
     }
     Runner {
         /// Before the runner records that the script begins.

@@ -28,6 +28,7 @@ use crate::identity::{
     ChainSettings, HostCredentials, HostEnvironment, HostEnvironmentError, HostIdentity, Imds,
     ImdsError, ImdsSettings, ImdsSettingsError, OnPremises, OnPremisesError,
 };
+use crate::install;
 use crate::specification::{SignerCaError, SignerTrust};
 
 /// The journal of commands, under `root_dir` (ours).
@@ -265,6 +266,7 @@ async fn hook_base(config: &Config) -> HookBase {
 async fn serve(config: &Config, workshop: Workshop<Renewing<Client>>) {
     let workshop = Arc::new(workshop);
     let (desk, signals) = (workshop.desk.clone(), workshop.signals.clone());
+    recover_installs(&workshop.host);
     if let Err(error) = workshop.journal() {
         tracing::error!(
             "no command can be carried out before this is mended: {}",
@@ -292,6 +294,28 @@ async fn serve(config: &Config, workshop: Workshop<Renewing<Client>>) {
             tracing::warn!("stopped at once, with {} commands at work", desk.at_work());
         }
     }
+}
+
+/// Brings what killed Installs left to one revision or the other, beside all else: an Install of
+/// the same group waits for it, or has done it itself.
+fn recover_installs(host: &Host) {
+    let (root, tools) = (host.root.clone(), host.install.selinux.clone());
+    tokio::task::spawn_blocking(move || match install::recover_all(&root, &tools) {
+        Err(error) => tracing::error!("cannot look for Installs that were killed: {error}"),
+        Ok(groups) => {
+            for (group, recovered) in groups {
+                match recovered {
+                    Ok(recovered) => {
+                        tracing::warn!(%group, "{}", recovered.describe());
+                        for warning in recovered.warnings {
+                            tracing::warn!(%group, "{warning}");
+                        }
+                    }
+                    Err(error) => tracing::error!(%group, "{}", chain(&error)),
+                }
+            }
+        }
+    });
 }
 
 /// Tells the service manager, where there is one; without, nothing happens.

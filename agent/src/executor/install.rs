@@ -1,5 +1,7 @@
 //! Install: the revision's files come to their destinations.
 
+use std::sync::Arc;
+
 use tokio::task::spawn_blocking;
 
 use super::{AppSpecFileError, Executor, Progress, read_appspec};
@@ -56,6 +58,7 @@ impl Executor<'_> {
         let records = self.host.root.instructions(&self.spec.deployment_group_id);
         let deployment_directory = self.directory.path().to_owned();
         let options = self.host.install.clone();
+        let interrupted = Arc::clone(self.interruption.flag());
         let group = self
             .lock_group(progress)
             .await
@@ -69,6 +72,7 @@ impl Executor<'_> {
                 behavior: &behavior,
                 records: &records,
                 options: &options,
+                interrupted: &interrupted,
             })
         });
         let installed = match installing.await {

@@ -1,28 +1,74 @@
-//! Copying one file's content by descriptor.
+//! Copying one file's content by descriptor: sharing blocks where the file system can, in the
+//! kernel where it can, holes kept, and by hand where nothing else works (old kernels, filters of
+//! system calls, file systems that refuse).
 
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 
 use nix::errno::Errno;
 use nix::fcntl::copy_file_range;
+use nix::unistd::{Whence, lseek};
+use rustix::fs::ioctl_ficlone;
 
 /// The most that one `copy_file_range` call is asked for; the kernel may do less.
-const CHUNK: usize = 1 << 30;
+const CHUNK: u64 = 1 << 30;
+/// From this size on, sharing blocks is tried: smaller ones are written sooner than shared.
+const WORTH_SHARING: u64 = 64 * 1024;
 
 /// Copies everything from `source`'s position to its end into `target`, in the kernel where it
-/// can (which also shares blocks on file systems that do), else through a 64 KiB buffer.
+/// can (which also shares blocks on file systems that do), else through a 64 KiB buffer. From the
+/// beginning of a file into an empty one, blocks are shared and holes are kept.
 /// Returns the number of bytes.
 ///
 /// # Errors
 /// The first read or write error; `target` then holds a part.
 pub fn copy_contents(source: &mut File, target: &mut File) -> io::Result<u64> {
+    let found = source.metadata()?;
+    let is_whole = found.is_file()
+        && found.len() >= WORTH_SHARING
+        && source.stream_position()? == 0
+        && target.metadata()?.len() == 0;
+    if !is_whole {
+        return copy(source, target, u64::MAX);
+    }
+    if share(source, target).is_ok() {
+        // As if it had been read and written.
+        source.seek(SeekFrom::End(0))?;
+        return target.seek(SeekFrom::End(0));
+    }
+    if found.blocks().saturating_mul(512) < found.len() {
+        return copy_with_holes(source, target, found.len());
+    }
+    copy(source, target, u64::MAX)
+}
+
+fn share(source: &File, target: &File) -> nix::Result<()> {
+    #[cfg(test)]
+    if let Some(refusal) = tests::REFUSAL.get() {
+        return Err(refusal);
+    }
+    ioctl_ficlone(target, source).map_err(|error| Errno::from_raw(error.raw_os_error()))
+}
+
+fn copy_in_kernel(source: &File, target: &File, most: u64) -> nix::Result<u64> {
+    #[cfg(test)]
+    if let Some(refusal) = tests::REFUSAL.get() {
+        return Err(refusal);
+    }
+    let most = usize::try_from(most.min(CHUNK)).unwrap_or(usize::MAX);
+    copy_file_range(source, None, target, None, most).map(|count| count as u64)
+}
+
+/// Copies up to `length` bytes, fewer when the file ends before.
+fn copy(source: &mut File, target: &mut File, length: u64) -> io::Result<u64> {
     let mut copied = 0_u64;
-    loop {
-        match copy_file_range(&*source, None, &*target, None, CHUNK) {
+    while copied < length {
+        match copy_in_kernel(source, target, length - copied) {
             Ok(0) if copied > 0 => return Ok(copied),
             // Zero at once: an empty file, or one like those in /proc whose size is not known.
             Ok(0) => break,
-            Ok(count) => copied += count as u64,
+            Ok(count) => copied += count,
             Err(Errno::EINTR) => {}
             // The kernel, the file systems or the kind of file cannot do it.
             Err(
@@ -37,40 +83,116 @@ pub fn copy_contents(source: &mut File, target: &mut File) -> io::Result<u64> {
         }
     }
     let mut buffer = vec![0_u8; 64 * 1024];
-    loop {
-        match source.read(&mut buffer) {
-            Ok(0) => return Ok(copied),
+    while copied < length {
+        let most = usize::try_from(length - copied).unwrap_or(usize::MAX);
+        let most = most.min(buffer.len());
+        match source.read(buffer.get_mut(..most).unwrap_or_default()) {
+            Ok(0) => break,
             Ok(count) => {
-                target.write_all(&buffer[..count])?;
+                target.write_all(buffer.get(..count).unwrap_or_default())?;
                 copied += count as u64;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
+    Ok(copied)
+}
+
+/// Copies what has data; the rest of `length` bytes stays a hole.
+fn copy_with_holes(source: &mut File, target: &mut File, length: u64) -> io::Result<u64> {
+    let mut position = 0_i64;
+    loop {
+        let data = match lseek(&*source, position, Whence::SeekData) {
+            Ok(data) => data,
+            // Nothing but a hole up to the end.
+            Err(Errno::ENXIO) => break,
+            // The file system does not tell.
+            Err(Errno::EINVAL) if position == 0 => {
+                source.seek(SeekFrom::Start(0))?;
+                return copy(source, target, u64::MAX);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let hole = lseek(&*source, data, Whence::SeekHole)?;
+        let begin = u64::try_from(data).unwrap_or_default();
+        source.seek(SeekFrom::Start(begin))?;
+        target.seek(SeekFrom::Start(begin))?;
+        copy(
+            source,
+            target,
+            u64::try_from(hole - data).unwrap_or_default(),
+        )?;
+        position = hole;
+    }
+    target.set_len(length)?;
+    target.seek(SeekFrom::Start(length))
 }
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
-    #[test]
-    fn content_arrives_whole_from_files_of_any_kind() {
+    thread_local! {
+        /// What sharing and copying in the kernel fail with in this test.
+        pub(super) static REFUSAL: std::cell::Cell<Option<Errno>> =
+            const { std::cell::Cell::new(None) };
+    }
+
+    #[rstest]
+    #[case::kernel(None)]
+    #[case::too_old_a_kernel(Some(Errno::ENOSYS))]
+    #[case::across_file_systems(Some(Errno::EXDEV))]
+    #[case::not_this_file_system(Some(Errno::EINVAL))]
+    #[case::filtered(Some(Errno::EPERM))]
+    fn content_arrives_whole_from_files_of_any_kind(#[case] refusal: Option<Errno>) {
+        REFUSAL.set(refusal);
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("source");
         for content in [Vec::new(), b"x".to_vec(), vec![7; 3_000_000]] {
             fs_err::write(&path, &content).unwrap();
-            let mut target = tempfile::tempfile().unwrap();
+            let copy = directory.path().join("copy");
+            let mut target = fs_err::File::create(&copy).unwrap().into_file();
             let mut source = fs_err::File::open(&path).unwrap().into_file();
             assert_eq!(
                 copy_contents(&mut source, &mut target).unwrap(),
                 content.len() as u64
             );
-            assert_eq!(target.metadata().unwrap().len(), content.len() as u64);
+            assert!(fs_err::read(&copy).unwrap() == content);
         }
         // No size is known in advance here.
         let mut source = fs_err::File::open("/proc/self/status").unwrap().into_file();
         let mut target = tempfile::tempfile().unwrap();
         assert!(copy_contents(&mut source, &mut target).unwrap() > 0);
+        // From the middle, and after something.
+        let mut source = fs_err::File::open(&path).unwrap().into_file();
+        source.seek(SeekFrom::Start(2_999_990)).unwrap();
+        let mut target = tempfile::tempfile().unwrap();
+        target.write_all(b"before").unwrap();
+        assert_eq!(copy_contents(&mut source, &mut target).unwrap(), 10);
+        assert_eq!(target.metadata().unwrap().len(), 16);
+    }
+
+    #[rstest]
+    #[case::kernel(None)]
+    #[case::too_old_a_kernel(Some(Errno::ENOSYS))]
+    fn holes_stay_holes(#[case] refusal: Option<Errno>) {
+        REFUSAL.set(refusal);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("source");
+        let mut source = fs_err::File::create(&path).unwrap().into_file();
+        for place in [0, 8_000_000, 20_000_000] {
+            source.seek(SeekFrom::Start(place)).unwrap();
+            source.write_all(&[1; 5000]).unwrap();
+        }
+        source.set_len(40_000_000).unwrap();
+        let copy = directory.path().join("copy");
+        let mut source = fs_err::File::open(&path).unwrap().into_file();
+        let mut target = fs_err::File::create(&copy).unwrap().into_file();
+        assert_eq!(copy_contents(&mut source, &mut target).unwrap(), 40_000_000);
+        assert!(fs_err::read(&copy).unwrap() == fs_err::read(&path).unwrap());
+        assert!(target.metadata().unwrap().blocks() * 512 < 1_000_000);
     }
 }

@@ -58,7 +58,7 @@ fn parse_exact<'a>(cleanup: &[u8], exact: &'a [u8]) -> Option<Vec<Entry<'a>>> {
 
 /// Length and FNV-1a of a `-cleanup`. It tells versions of a root-owned file apart; it is no
 /// protection against somebody who may write there.
-fn digest(cleanup: &[u8]) -> String {
+pub(super) fn digest(cleanup: &[u8]) -> String {
     let hash = cleanup
         .iter()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

@@ -1,111 +1,269 @@
-//! Phases 2 to 4: renames into place, removal of what is stale, new records. Every step is noted
-//! in a journal with what its inverse needs, and the inverses put everything back.
+//! Phases 2 to 4: renames into place, removal of what is stale, new records. Before the first,
+//! the journal says how each is undone; [`super::undo`] does that, here and after a crash.
 
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sys::stat::{Mode, fchmod, mkdirat};
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::apply::{Moment, Watch};
-use super::descriptors::{self, OpenDirectories};
+use super::compare::Unchanged;
+use super::descriptors::{self, OpenDirectories, OpenError};
 use super::error::StepError;
+use super::journal::{self, Complete, Entry, Writer};
 use super::metadata::DirectoryState;
-use super::place::{self, How, Name};
+use super::place::{self, Abilities, How, Name};
 use super::plan::Plan;
-use super::records::{Change, StagedRecords, When};
+use super::records::{StagedRecords, When};
 use super::request::SelinuxTools;
 use super::selinux;
-use super::stage::{self, Failure};
-use super::staging::{Staging, has_directory};
+use super::stage::{self, Failure, Staged};
+use super::staging::{Areas, Workplace};
 use super::tree::{Existing, NodeId, Planned};
 
-/// Something that was done.
-#[derive(Debug)]
-pub(super) enum Step {
-    /// A record took its name.
-    Record(Change, How),
-    /// SELinux rules were replaced in the policy store.
-    Contexts,
-    /// A staged object took its name.
-    Placed(NodeId, How),
-    /// A directory that exists got the state of one newly made.
-    Reshaped(NodeId),
-    /// A stale file or link was moved to the staging area.
-    SetAside(NodeId),
-    /// A stale empty directory was removed.
-    Removed(NodeId),
-}
+/// Exists while the SELinux rules are being replaced, and after.
+pub(super) const RULES_BEGUN: &str = "rules.begun";
+/// Exists when the SELinux rules have been replaced.
+pub(super) const RULES_DONE: &str = "rules.done";
 
-/// What commits, and what has been done so far.
+/// What commits.
 pub(super) struct Commit<'a, 'p> {
     pub(super) plan: &'p Plan,
-    pub(super) staging: &'a mut Staging<'p>,
-    pub(super) records: &'a mut StagedRecords,
+    pub(super) staged: &'a Staged,
+    pub(super) unchanged: &'a Unchanged,
+    pub(super) areas: &'a Areas<'p>,
+    pub(super) records: &'a StagedRecords,
     pub(super) tools: &'a SelinuxTools,
-    pub(super) journal: Vec<Step>,
+    pub(super) working: &'a Path,
+    /// False leaves syncing to the kernel.
+    pub(super) durable: bool,
+    pub(super) watch: &'a Watch<'a>,
 }
 
-/// What is left after an undo.
-pub(super) type UndoProblems = Vec<String>;
+/// The areas in which names are exchanged.
+struct Hands<'a, 'p> {
+    place: Workplace<'a, 'p>,
+    can: Vec<Abilities>,
+}
 
-impl Commit<'_, '_> {
-    /// Does everything, in order. Whatever fails, [`Self::undo`] puts back what was done.
-    pub(super) fn run(&mut self, watch: &mut Watch<'_>) -> Result<(), StepError> {
-        self.place_records(When::Before, watch)?;
-        self.contexts(watch)?;
-        self.place(watch)?;
-        self.reshape(watch)?;
-        if !self.plan.new_contexts.is_empty() {
-            watched(watch, Moment::Contexts)?;
-            selinux::relabel(self.tools, &self.plan.new_contexts)?;
-        }
-        self.remove(watch)?;
-        self.place_records(When::After, watch)
+impl Hands<'_, '_> {
+    fn can(&mut self, areas: &Areas<'_>, directory: NodeId) -> Abilities {
+        let number = areas.number_of(directory);
+        number
+            .and_then(|number| self.can.get(number).copied())
+            .unwrap_or(Abilities::ALL)
     }
 
-    fn place_records(&mut self, when: When, watch: &mut Watch<'_>) -> Result<(), StepError> {
-        let changes: Vec<Change> = self
+    fn learnt(&mut self, areas: &Areas<'_>, directory: NodeId, can: Abilities) {
+        let number = areas.number_of(directory);
+        if let Some(known) = number.and_then(|number| self.can.get_mut(number)) {
+            *known = can;
+        }
+    }
+}
+
+impl<'p> Commit<'_, 'p> {
+    /// Writes the journal; nothing is undone before it is put in force.
+    pub(super) fn prepare(&self) -> Result<Complete, StepError> {
+        let mut place = self.areas.workplace();
+        let mut problem = None;
+        let written = Writer::create(self.working).and_then(|mut writer| {
+            match self.write(&mut writer, &mut place) {
+                Err(error) => {
+                    problem = Some(error);
+                    Err(io::Error::other("it could not be completed"))
+                }
+                Ok(()) => writer.complete(),
+            }
+        });
+        written.map_err(|error| {
+            problem.unwrap_or_else(|| {
+                StepError::io("write", self.working.join(journal::JOURNAL), error)
+            })
+        })
+    }
+
+    fn write(&self, writer: &mut Writer, place: &mut Workplace<'_, '_>) -> Result<(), StepError> {
+        let mut put = |entry: &Entry| {
+            let path = self.working.join(journal::JOURNAL);
+            writer
+                .put(entry)
+                .map_err(|error| StepError::io("write", path, error))
+        };
+        for entry in &self.records.entries {
+            put(entry)?;
+        }
+        for path in self.areas.paths() {
+            put(&Entry::Area(path))?;
+        }
+        for (old, contexts) in [
+            (true, &self.plan.old_contexts),
+            (false, &self.plan.new_contexts),
+        ] {
+            for context in contexts {
+                let context = context.clone();
+                put(&Entry::Context { old, context })?;
+            }
+        }
+        let mut directories = Directories::default();
+        for id in self.placed() {
+            let node = self.plan.tree.node(id);
+            let name = self.plan.tree.name(id);
+            let directory = directories.number(self, node.parent, &mut put)?;
+            let staged = match self.staged.identities.get(&id) {
+                Some(identity) => *identity,
+                None => {
+                    let staged = place.staged(node.parent)?;
+                    descriptors::see(&*staged, name)
+                        .and_then(|seen| seen.ok_or(Errno::ENOENT))
+                        .map_err(|error| StepError::io("stage", self.plan.tree.path(id), error))?
+                        .identity
+                }
+            };
+            put(&Entry::Placed {
+                directory,
+                name: name.to_owned(),
+                existing: node.existing,
+                staged,
+                aside: id,
+            })?;
+        }
+        for id in self.reshaped() {
+            if let Some(before) = self.plan.directory(id).and_then(|d| d.before.as_deref()) {
+                put(&Entry::Reshaped {
+                    path: self.plan.tree.path(id),
+                    before: before.clone(),
+                })?;
+            }
+        }
+        for id in &self.plan.stale {
+            let node = self.plan.tree.node(*id);
+            if node.existing == Existing::Directory {
+                put(&Entry::Stale(self.plan.tree.path(*id)))?;
+                continue;
+            }
+            let directory = directories.number(self, node.parent, &mut put)?;
+            put(&Entry::SetAside {
+                directory,
+                name: self.plan.tree.name(*id).to_owned(),
+                aside: *id,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What gets a name by a rename of its own, in order.
+    fn placed(&self) -> impl Iterator<Item = NodeId> + use<'_, 'p> {
+        let sequence = self.plan.sequence.iter().copied();
+        sequence.filter(|id| self.plan.is_placed(*id) && !self.unchanged.contains(*id))
+    }
+
+    /// Directories of the old revision that this one makes again, in their place; children first.
+    fn reshaped(&self) -> impl Iterator<Item = NodeId> + use<'_, 'p> {
+        let sequence = self.plan.sequence.iter().rev().copied();
+        sequence.filter(|id| {
+            let node = self.plan.tree.node(*id);
+            node.planned == Planned::Made && node.merged
+        })
+    }
+
+    /// Does everything, in order; the commit record is the last. Returns the areas in which
+    /// renames had to be done in weaker ways.
+    pub(super) fn run(&self, journal: Complete) -> Result<Vec<std::path::PathBuf>, StepError> {
+        self.at(Moment::Journal)?;
+        self.sync()?;
+        journal
+            .put_in_force(self.durable)
+            .map_err(|error| StepError::io("write", self.working.join(journal::JOURNAL), error))?;
+        let mut hands = Hands {
+            place: self.areas.workplace(),
+            can: vec![Abilities::ALL; self.areas.len()],
+        };
+        self.place_records(When::Before)?;
+        if self.durable {
+            // Another agent that comes after a crash finds everything listed.
+            self.records.sync()?;
+        }
+        self.contexts()?;
+        for id in self.placed() {
+            self.at(Moment::Place)?;
+            self.place_one(id, &mut hands)?;
+        }
+        self.reshape(&mut hands)?;
+        self.unchanged.check(self.plan, &mut hands.place)?;
+        if !self.plan.new_contexts.is_empty() {
+            self.at(Moment::Contexts)?;
+            selinux::relabel(self.tools, &self.plan.new_contexts)?;
+        }
+        self.remove(&mut hands)?;
+        self.place_records(When::After)?;
+        self.at(Moment::Commit)?;
+        self.sync()?;
+        journal::retire(self.working, journal::COMMITTED, self.durable)
+            .map_err(|error| StepError::io("commit in", self.working, error))?;
+        let weakened = self.areas.paths().into_iter().zip(&hands.can);
+        Ok(weakened
+            .filter(|(_, can)| can.weakened)
+            .map(|(path, _)| path)
+            .collect())
+    }
+
+    fn at(&self, moment: Moment) -> Result<(), StepError> {
+        let passed: io::Result<()> = self.watch.at(moment);
+        passed.map_err(|error| StepError::io("go on with", "the Install", error))
+    }
+
+    fn sync(&self) -> Result<(), StepError> {
+        if !self.durable {
+            return Ok(());
+        }
+        self.areas.sync()?;
+        fs_err::File::open(self.working)
+            .and_then(descriptors::sync_file_system)
+            .map_err(|error| StepError::io("sync the file system of", self.working, error))
+    }
+
+    fn place_records(&self, when: When) -> Result<(), StepError> {
+        for change in self
             .records
             .changes
             .iter()
             .filter(|change| change.when == when)
-            .cloned()
-            .collect();
-        for change in changes {
-            watched(watch, Moment::Record)?;
-            if let Some(how) = self.records.place(&change)? {
-                self.journal.push(Step::Record(change, how));
-            }
+        {
+            self.at(match when {
+                When::Before => Moment::Record,
+                When::After => Moment::Finish,
+            })?;
+            self.records.place(change)?;
         }
         Ok(())
     }
 
     /// Before the first rename: rules take effect only when files are relabelled, and this is
     /// what most likely fails.
-    fn contexts(&mut self, watch: &mut Watch<'_>) -> Result<(), StepError> {
+    fn contexts(&self) -> Result<(), StepError> {
         let (old, new) = (&self.plan.old_contexts, &self.plan.new_contexts);
         if old.is_empty() && new.is_empty() {
             return Ok(());
         }
-        watched(watch, Moment::Contexts)?;
+        self.at(Moment::Contexts)?;
+        self.mark(RULES_BEGUN)?;
         selinux::replace(self.tools, old, new)?;
-        self.journal.push(Step::Contexts);
-        Ok(())
+        self.mark(RULES_DONE)
     }
 
-    fn place(&mut self, watch: &mut Watch<'_>) -> Result<(), StepError> {
-        for id in &self.plan.sequence {
-            if self.plan.is_placed(*id) {
-                watched(watch, Moment::Place)?;
-                self.place_one(*id)?;
-            }
-        }
-        Ok(())
+    fn mark(&self, name: &str) -> Result<(), StepError> {
+        let path = self.working.join(name);
+        fs_err::write(&path, "")
+            .and_then(|()| journal::sync_directory(self.working))
+            .map_err(|error| StepError::io("write", path, error))
     }
 
-    fn place_one(&mut self, id: NodeId) -> Result<(), StepError> {
+    fn place_one(&self, id: NodeId, hands: &mut Hands<'_, '_>) -> Result<(), StepError> {
         let plan = self.plan;
         let node = plan.tree.node(id);
         let name = plan.tree.name(id);
@@ -117,29 +275,30 @@ impl Commit<'_, '_> {
             },
             _ => StepError::io("install", plan.tree.path(id), error),
         };
-        let destination = self.staging.destination(node.parent)?;
-        let staged = self.staging.staged(node.parent)?;
-        let aside_name = OsString::from(id.to_string());
-        let (old, can) = self.staging.old(node.parent)?;
+        let destination = hands.place.destination(node.parent)?;
+        let staged = hands.place.staged(node.parent)?;
+        let mut can = hands.can(self.areas, node.parent);
+        let old = hands.place.old(node.parent)?;
         let from = Name::new(&*staged, name);
         let to = Name::new(&*destination, name);
-        let aside = Name::new(old, &aside_name);
         if existing == Existing::Absent {
-            place::move_new(&from, &to, can).map_err(failed)?;
-            self.journal.push(Step::Placed(id, How::New));
-            return Ok(());
+            let moved = place::move_new(&from, &to, &mut can).map_err(failed);
+            hands.learnt(self.areas, node.parent, can);
+            return moved;
         }
-        let how = place::exchange(&from, &to, &aside, can).map_err(failed)?;
+        let aside_name = OsString::from(id.to_string());
+        let aside = Name::new(old, &aside_name);
+        let how = place::exchange(&from, &to, &aside, &mut can).map_err(failed)?;
         let found = match how {
             How::SetAside => descriptors::look(old, &aside_name),
-            _ => descriptors::look(&*staged, name),
+            How::Exchanged => descriptors::look(&*staged, name),
         };
-        self.journal.push(Step::Placed(id, how));
+        hands.learnt(self.areas, node.parent, can);
         let found = found.map_err(|error| failed(error.into()))?;
         let is_planned = found == existing
             && (found != Existing::Directory
                 || self
-                    .is_ours_alone(id, how)
+                    .is_ours_alone(id, how, hands)
                     .map_err(|error| failed(error.into()))?);
         if is_planned {
             Ok(())
@@ -151,18 +310,16 @@ impl Commit<'_, '_> {
     }
 
     /// Whether an old directory that was replaced as a whole holds only what was recorded.
-    fn is_ours_alone(&mut self, id: NodeId, how: How) -> nix::Result<bool> {
-        use nix::fcntl::{OFlag, openat};
-
+    fn is_ours_alone(&self, id: NodeId, how: How, hands: &mut Hands<'_, '_>) -> nix::Result<bool> {
         let plan = self.plan;
         let parent = plan.tree.node(id).parent;
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let failed = |_: StepError| Errno::EIO;
         let opened = if how == How::SetAside {
-            let (old, _) = self.staging.old(parent).map_err(failed)?;
+            let old = hands.place.old(parent).map_err(failed)?;
             openat(old, id.to_string().as_str(), flags, Mode::empty())?
         } else {
-            let staged = self.staging.staged(parent).map_err(failed)?;
+            let staged = hands.place.staged(parent).map_err(failed)?;
             openat(&*staged, plan.tree.name(id), flags, Mode::empty())?
         };
         // By node, reopened as needed: a wide tree must not exhaust descriptors.
@@ -193,21 +350,17 @@ impl Commit<'_, '_> {
         Ok(true)
     }
 
-    /// Directories of the old revision that this one makes again, in their place: they get the
-    /// state of the staged ones. After their content, because a mode may shut us out.
-    fn reshape(&mut self, watch: &mut Watch<'_>) -> Result<(), StepError> {
+    /// Directories that are made again get the state of the staged ones. After their content,
+    /// because a mode may shut us out.
+    fn reshape(&self, hands: &mut Hands<'_, '_>) -> Result<(), StepError> {
         let plan = self.plan;
-        for id in plan.sequence.iter().rev() {
-            let node = plan.tree.node(*id);
-            if node.planned != Planned::Made || !node.merged {
-                continue;
-            }
-            watched(watch, Moment::Reshape)?;
-            let staged = self.staging.staged(*id)?;
-            let destination = self.staging.destination(*id)?;
+        for id in self.reshaped() {
+            self.at(Moment::Reshape)?;
+            let staged = hands.place.staged(id)?;
+            let destination = hands.place.destination(id)?;
             let done = (|| {
                 let staged = descriptors::reopen(&*staged)?;
-                if let Some(rule) = plan.rule_of(*id) {
+                if let Some(rule) = plan.rule_of(id) {
                     stage::permit(rule, &staged)?;
                 }
                 let mut wanted = DirectoryState::read(&staged)?;
@@ -217,121 +370,114 @@ impl Commit<'_, '_> {
                 let now = DirectoryState::read(&destination)?;
                 wanted.keep_labels_of(&now);
                 if wanted != now {
-                    self.journal.push(Step::Reshaped(*id));
                     wanted.apply(&destination)?;
                 }
                 Ok(())
             })();
-            done.map_err(|failure: Failure| failure.at(plan, *id))?;
+            done.map_err(|failure: Failure| failure.at(plan, id))?;
         }
         Ok(())
     }
 
-    fn remove(&mut self, watch: &mut Watch<'_>) -> Result<(), StepError> {
+    /// Sets aside the stale files and links.
+    fn remove(&self, hands: &mut Hands<'_, '_>) -> Result<(), StepError> {
         let plan = self.plan;
         for id in &plan.stale {
-            watched(watch, Moment::Remove)?;
             let node = plan.tree.node(*id);
+            if node.existing == Existing::Directory {
+                continue;
+            }
+            self.at(Moment::Remove)?;
             let name = plan.tree.name(*id);
-            let destination = match self.staging.destination(node.parent) {
+            let destination = match hands.place.destination(node.parent) {
                 Ok(destination) => destination,
                 // Somebody moved its directory: it is no longer where we put it.
                 Err(StepError::Changed { .. }) => continue,
                 Err(error) => return Err(error),
             };
-            if node.existing == Existing::Directory {
-                match unlinkat(&*destination, name, UnlinkatFlags::RemoveDir) {
-                    Ok(()) => self.journal.push(Step::Removed(*id)),
-                    // Only empty directories are removed, and what is gone is gone.
-                    Err(
-                        Errno::ENOTEMPTY
-                        | Errno::EEXIST
-                        | Errno::ENOENT
-                        | Errno::ENOTDIR
-                        | Errno::EBUSY,
-                    ) => {}
-                    Err(error) => return Err(StepError::io("remove", plan.tree.path(*id), error)),
-                }
-                continue;
-            }
             let aside = OsString::from(id.to_string());
-            let (old, can) = self.staging.old(node.parent)?;
+            let mut can = hands.can(self.areas, node.parent);
+            let old = hands.place.old(node.parent)?;
             let from = Name::new(&*destination, name);
-            match place::move_new(&from, &Name::new(old, &aside), can) {
-                Ok(()) => self.journal.push(Step::SetAside(*id)),
+            let moved = place::move_new(&from, &Name::new(old, &aside), &mut can);
+            hands.learnt(self.areas, node.parent, can);
+            match moved {
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(StepError::io("remove", plan.tree.path(*id), error)),
             }
         }
         Ok(())
     }
+}
 
-    /// Undoes everything that was done, last first; goes on after an error.
-    pub(super) fn undo(&mut self) -> UndoProblems {
-        let mut problems = Vec::new();
-        while let Some(step) = self.journal.pop() {
-            if let Err(error) = self.undo_step(&step) {
-                problems.push(crate::error::chain(&error));
+impl Commit<'_, '_> {
+    /// After the commit: removes the stale directories that are empty, children first.
+    pub(super) fn prune(&self, warnings: &mut Vec<String>) {
+        for id in &self.plan.stale {
+            if self.plan.tree.node(*id).existing == Existing::Directory {
+                self.watch.pass(Moment::Prune);
+                prune(&self.plan.tree.path(*id), warnings);
             }
         }
-        problems
-    }
-
-    fn undo_step(&mut self, step: &Step) -> Result<(), StepError> {
-        let plan = self.plan;
-        match step {
-            Step::Record(change, how) => self.records.undo(change, *how),
-            Step::Contexts => selinux::replace(self.tools, &plan.new_contexts, &plan.old_contexts),
-            Step::Placed(id, how) => {
-                let parent = plan.tree.node(*id).parent;
-                let destination = self.staging.destination(parent)?;
-                let staged = self.staging.staged(parent)?;
-                let aside = OsString::from(id.to_string());
-                let (old, can) = self.staging.old(parent)?;
-                let name = plan.tree.name(*id);
-                let undone = place::undo(
-                    *how,
-                    &Name::new(&*staged, name),
-                    &Name::new(&*destination, name),
-                    &Name::new(old, &aside),
-                    can,
-                );
-                undone.map_err(|error| StepError::io("restore", plan.tree.path(*id), error))
-            }
-            Step::Reshaped(id) => self.restore_state(*id),
-            Step::SetAside(id) => {
-                let parent = plan.tree.node(*id).parent;
-                let destination = self.staging.destination(parent)?;
-                let aside = OsString::from(id.to_string());
-                let (old, can) = self.staging.old(parent)?;
-                let to = Name::new(&*destination, plan.tree.name(*id));
-                let undone = place::move_new(&Name::new(old, &aside), &to, can);
-                undone.map_err(|error| StepError::io("restore", plan.tree.path(*id), error))
-            }
-            Step::Removed(id) => {
-                let destination = self.staging.destination(plan.tree.node(*id).parent)?;
-                let made = mkdirat(&*destination, plan.tree.name(*id), Mode::S_IRWXU);
-                made.map_err(|error| StepError::io("restore", plan.tree.path(*id), error))?;
-                self.staging.replaced(*id);
-                self.restore_state(*id)
-            }
-        }
-    }
-
-    fn restore_state(&mut self, id: NodeId) -> Result<(), StepError> {
-        let plan = self.plan;
-        let before = plan.directory(id).filter(|_| has_directory(plan, id));
-        let Some(before) = before.and_then(|directory| directory.before.as_deref()) else {
-            return Ok(());
-        };
-        let directory = self.staging.destination(id)?;
-        descriptors::reopen(&*directory)
-            .map_err(io::Error::from)
-            .and_then(|directory| before.apply(&directory))
-            .map_err(|error| StepError::io("restore", plan.tree.path(id), error))
     }
 }
 
-fn watched(watch: &mut Watch<'_>, moment: Moment) -> Result<(), StepError> {
-    watch(moment).map_err(|error| StepError::io("go on with", "the Install", error))
+/// Removes a directory when it is empty; what is gone is gone.
+pub(super) fn prune(path: &Path, warnings: &mut Vec<String>) {
+    let name = path.file_name().unwrap_or_default();
+    let parent = descriptors::walk(path.parent().unwrap_or(Path::new("/")));
+    let removed = match parent {
+        Ok(parent) => unlinkat(&parent, name, UnlinkatFlags::RemoveDir),
+        Err(OpenError::Io(error)) => Err(error),
+        Err(OpenError::Untrusted { .. }) => Err(Errno::ELOOP),
+    };
+    match removed {
+        Ok(())
+        | Err(Errno::ENOTEMPTY | Errno::EEXIST | Errno::ENOENT | Errno::ENOTDIR | Errno::EBUSY) => {
+        }
+        Err(error) => warnings.push(format!(
+            "cannot remove the directory {} of the last revision: {error}",
+            path.display()
+        )),
+    }
+}
+
+/// Numbers the directories of a journal as they come up.
+#[derive(Default)]
+struct Directories {
+    known: std::collections::HashMap<NodeId, u32>,
+    /// Neighbours share their directory.
+    last: Option<(NodeId, u32)>,
+}
+
+impl Directories {
+    fn number(
+        &mut self,
+        commit: &Commit<'_, '_>,
+        id: NodeId,
+        put: &mut impl FnMut(&Entry) -> Result<(), StepError>,
+    ) -> Result<u32, StepError> {
+        if let Some((known, number)) = self.last
+            && known == id
+        {
+            return Ok(number);
+        }
+        let number = match self.known.get(&id) {
+            Some(number) => *number,
+            None => {
+                let area = commit.areas.number_of(id).unwrap_or(usize::MAX);
+                put(&Entry::Directory {
+                    path: commit.plan.tree.path(id),
+                    area: u32::try_from(area).unwrap_or(u32::MAX),
+                    staged: commit.areas.staged_path(id),
+                })?;
+                let number = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
+                self.known.insert(id, number);
+                number
+            }
+        };
+        self.last = Some((id, number));
+        Ok(number)
+    }
 }

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
@@ -49,7 +49,11 @@ fn trusted(owner: u32) -> bool {
 
 /// What kind of file a mode tells of.
 pub(super) fn kind(status: &FileStat) -> Existing {
-    match SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT {
+    kind_of(status.st_mode)
+}
+
+fn kind_of(mode: u32) -> Existing {
+    match SFlag::from_bits_truncate(mode) & SFlag::S_IFMT {
         SFlag::S_IFREG => Existing::File,
         SFlag::S_IFDIR => Existing::Directory,
         SFlag::S_IFLNK => Existing::Link,
@@ -106,11 +110,122 @@ pub(super) fn reopen(directory: impl AsFd) -> nix::Result<File> {
 
 /// What `name` in `directory` is, not followed.
 pub(super) fn look(directory: impl AsFd, name: &OsStr) -> nix::Result<Existing> {
+    Ok(status(directory, name)?.map_or(Existing::Absent, |status| kind(&status)))
+}
+
+/// The status of `name` in `directory`, not followed; none when nothing is there.
+pub(super) fn status(directory: impl AsFd, name: &OsStr) -> nix::Result<Option<FileStat>> {
     match fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
-        Ok(status) => Ok(kind(&status)),
-        Err(Errno::ENOENT) => Ok(Existing::Absent),
+        Ok(status) => Ok(Some(status)),
+        Err(Errno::ENOENT) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// What tells a file from every other that has had or will have its name: inode numbers are used
+/// again, so the time of its birth counts too (where the file system does not know it: the time of
+/// its last change of content, unless it is a directory).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) inode: u64,
+    pub(super) time: (i64, u32),
+}
+
+/// What is known of a name for an undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) identity: Identity,
+    pub(super) kind: Existing,
+    pub(super) links: u64,
+    pub(super) mode: u32,
+    pub(super) owner: (u32, u32),
+    /// The file system knows when it was born: its identity never changes.
+    pub(super) born: bool,
+}
+
+/// What is under `name` in `directory`, not followed; none when nothing is there.
+pub(super) fn see(directory: impl AsFd, name: &OsStr) -> nix::Result<Option<Seen>> {
+    use rustix::fs::{AtFlags, StatxFlags, statx};
+    use rustix::io::Errno as E;
+
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    match statx(directory.as_fd(), name, AtFlags::SYMLINK_NOFOLLOW, wanted) {
+        Ok(found) => Ok(Some(Seen::from_statx(&found))),
+        Err(E::NOENT) => Ok(None),
+        // Before Linux 4.11, or a filter of system calls.
+        Err(E::NOSYS | E::PERM) => Ok(status(directory, name)?.as_ref().map(Seen::from_stat)),
+        Err(error) => Err(Errno::from_raw(error.raw_os_error())),
+    }
+}
+
+/// The same of an open file.
+pub(super) fn see_open(file: impl AsFd) -> nix::Result<Seen> {
+    use rustix::fs::{AtFlags, StatxFlags, statx};
+    use rustix::io::Errno as E;
+
+    let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+    match statx(file.as_fd(), "", AtFlags::EMPTY_PATH, wanted) {
+        Ok(found) => Ok(Seen::from_statx(&found)),
+        Err(E::NOSYS | E::PERM) => Ok(Seen::from_stat(&fstat(file)?)),
+        Err(error) => Err(Errno::from_raw(error.raw_os_error())),
+    }
+}
+
+impl Seen {
+    fn from_statx(found: &rustix::fs::Statx) -> Self {
+        let kind = kind_of(u32::from(found.stx_mode));
+        let knows_birth = found.stx_mask & rustix::fs::StatxFlags::BTIME.bits() != 0;
+        let time = match (knows_birth, kind) {
+            (true, _) => (found.stx_btime.tv_sec, found.stx_btime.tv_nsec),
+            (false, Existing::Directory) => (0, 0),
+            (false, _) => (found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec),
+        };
+        Self {
+            identity: Identity {
+                inode: found.stx_ino,
+                time,
+            },
+            kind,
+            links: u64::from(found.stx_nlink),
+            mode: u32::from(found.stx_mode) & 0o7777,
+            owner: (found.stx_uid, found.stx_gid),
+            born: knows_birth,
+        }
+    }
+
+    fn from_stat(status: &FileStat) -> Self {
+        let kind = kind(status);
+        let nanoseconds = u32::try_from(status.st_mtime_nsec).unwrap_or_default();
+        let time = match kind {
+            Existing::Directory => (0, 0),
+            _ => (status.st_mtime, nanoseconds),
+        };
+        Self {
+            identity: Identity {
+                inode: status.st_ino,
+                time,
+            },
+            kind,
+            links: status.st_nlink,
+            mode: status.st_mode & 0o7777,
+            owner: (status.st_uid, status.st_gid),
+            born: false,
+        }
+    }
+}
+
+/// Opens the directory with this absolute path, each step as [`enter`] takes it.
+pub(super) fn walk(path: &std::path::Path) -> Result<OwnedFd, OpenError> {
+    let mut at = root()?;
+    for step in path.iter().skip(1) {
+        at = enter(at.as_fd(), step)?;
+    }
+    Ok(at)
+}
+
+/// Makes a directory's file system write everything to the disk.
+pub(super) fn sync_file_system(directory: impl AsFd) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(reopen(directory)?)?)
 }
 
 /// Every entry of `directory` and what it is ([`Existing::Unknown`] where the file system does
@@ -226,17 +341,12 @@ pub(super) fn empty(directory: impl AsFd) -> io::Result<()> {
 /// The most recently used open directories of a tree, by node.
 #[derive(Debug, Default)]
 pub(super) struct OpenDirectories {
-    slots: Vec<(u32, Rc<OwnedFd>)>,
+    slots: Vec<(u32, Arc<OwnedFd>)>,
 }
 
 impl OpenDirectories {
     /// Enough for a deep path and its siblings, and far from any limit on descriptors.
     const MOST: usize = 48;
-
-    /// Forgets a directory that is another one now.
-    pub(super) fn forget(&mut self, id: u32) {
-        self.slots.retain(|(known, _)| *known != id);
-    }
 
     /// The directory `id`, opened from its nearest open ancestor on: `parent` tells a directory's
     /// parent (none for a root) and `open` opens one in its parent.
@@ -245,14 +355,14 @@ impl OpenDirectories {
         id: u32,
         parent: impl Fn(u32) -> Option<u32>,
         mut open: impl FnMut(Option<&OwnedFd>, u32) -> Result<OwnedFd, E>,
-    ) -> Result<Rc<OwnedFd>, E> {
+    ) -> Result<Arc<OwnedFd>, E> {
         let mut missing = Vec::new();
         let mut next = Some(id);
         let mut from = None;
         while let Some(current) = next {
             if let Some(slot) = self.slots.iter().rposition(|(known, _)| *known == current) {
                 let found = self.slots.remove(slot);
-                from = Some(Rc::clone(&found.1));
+                from = Some(Arc::clone(&found.1));
                 self.slots.push(found);
                 break;
             }
@@ -260,17 +370,17 @@ impl OpenDirectories {
             next = parent(current);
         }
         for id in missing.into_iter().rev() {
-            let opened = Rc::new(open(from.as_deref(), id)?);
+            let opened = Arc::new(open(from.as_deref(), id)?);
             if self.slots.len() >= Self::MOST {
                 self.slots.remove(0);
             }
-            self.slots.push((id, Rc::clone(&opened)));
+            self.slots.push((id, Arc::clone(&opened)));
             from = Some(opened);
         }
         // `id` itself was either found or opened just now.
         match from {
             Some(found) => Ok(found),
-            None => open(None, id).map(Rc::new),
+            None => open(None, id).map(Arc::new),
         }
     }
 }

@@ -1,22 +1,28 @@
 //! Install: the revision's files take their places, all of them or none (contract: install).
 //!
-//! A [`plan`] is made first, as pure data, with everything that stands against it. Then four
-//! phases: *stage* (complete copies in our own 0700 directories on each destination's mount),
-//! *commit* (renames only), *remove* what the last revision left, *finish* (the records).
+//! What a killed Install left is recovered first ([`recover`]). Then a [`plan`] is made, as pure
+//! data, with everything that stands against it. Then: *stage* (complete copies in our own 0700
+//! directories on each destination's mount), *journal* (how each change is undone, on the disk),
+//! *commit* (renames only, records included, up to one commit record), and what was replaced goes.
 //!
 //! Invariants: nothing is touched before a plan without problems; a path in both revisions is
-//! whole at every instant, old or new; before the first rename `-cleanup` lists old and new
-//! together; every step has its inverse, and a failure undoes all steps. No path that others can
-//! write to is ever resolved by the kernel in one go: directories are opened step by step and no
-//! link is followed that others could have planted, because we are root on other people's hosts.
+//! whole at every instant, old or new; after a failure, or after a crash and the next start, the
+//! set and its records are the old or the new revision's (`journal` tells why); before the first
+//! rename `-cleanup` lists old and new together. No path that others can write to is ever resolved
+//! by the kernel in one go: directories are opened step by step and no link is followed that others
+//! could have planted, because we are root on other people's hosts.
 
 mod acl;
 mod apply;
+mod attributes;
 mod cleanup;
 mod commit;
+mod compare;
 mod descriptors;
+mod entry;
 mod error;
 mod instructions;
+mod journal;
 mod metadata;
 pub(crate) mod pattern;
 mod permissions;
@@ -26,7 +32,9 @@ mod planner;
 mod previous;
 mod problem;
 mod records;
+mod recover;
 mod request;
+mod room;
 mod selinux;
 mod sources;
 mod stage;
@@ -35,11 +43,15 @@ mod survey;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod undo;
+mod workers;
 
 pub use apply::{Installed, install};
 pub use error::{InstallError, PlanError, Problems, StepError};
+pub use journal::JournalError;
 pub use metadata::DirectoryState;
 pub use plan::{Action, Existing, Plan, PlannedObject};
 pub use planner::plan;
 pub use problem::Problem;
+pub use recover::{Outcome, Recovered, recover, recover_all};
 pub use request::{InstallOptions, InstallRequest, SelinuxTools};

@@ -1,4 +1,9 @@
-//! Renames that never replace what they should not, and their inverses.
+//! Renames that never replace what they should not.
+//!
+//! Where the kernel or the file system has no `RENAME_NOREPLACE` or `RENAME_EXCHANGE` (before
+//! Linux 3.15, some network and stacked file systems, system call filters), hard links do the
+//! same for files: a name is never without a file, and nothing is replaced that was not looked
+//! at. For directories there is then a moment between looking and renaming.
 
 use std::ffi::OsStr;
 use std::io;
@@ -12,14 +17,12 @@ use rustix::fs::{RenameFlags, renameat_with};
 use super::descriptors;
 use super::tree::Existing;
 
-/// How a name was taken, and so how it is given back.
+/// Where what was under a name is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
-    /// Nothing was there.
-    New,
-    /// What was there took the staged name.
+    /// It took the staged name.
     Exchanged,
-    /// What was there is in the set-aside place (no exchange on this file system).
+    /// It is in the set-aside place (no exchange on this file system).
     SetAside,
 }
 
@@ -34,38 +37,61 @@ impl<'a, D: AsFd> Name<'a, D> {
     pub(super) fn new(directory: D, name: &'a OsStr) -> Self {
         Self { directory, name }
     }
+
+    pub(super) fn remove(&self) -> nix::Result<()> {
+        unlinkat(&self.directory, self.name, UnlinkatFlags::NoRemoveDir)
+    }
+
+    /// A plain rename, which replaces.
+    pub(super) fn rename(&self, to: &Name<'_, impl AsFd>) -> nix::Result<()> {
+        renameat(&self.directory, self.name, &to.directory, to.name)
+    }
+
+    /// A second name for a file or link.
+    pub(super) fn link(&self, to: &Name<'_, impl AsFd>) -> nix::Result<()> {
+        let flags = AtFlags::empty();
+        linkat(&self.directory, self.name, &to.directory, to.name, flags)
+    }
+
+    fn rename_with(&self, to: &Name<'_, impl AsFd>, flags: RenameFlags) -> nix::Result<()> {
+        #[cfg(test)]
+        if let Some(refusal) = tests::REFUSAL.get() {
+            return Err(refusal);
+        }
+        renameat_with(&self.directory, self.name, &to.directory, to.name, flags)
+            .map_err(|error| Errno::from_raw(error.raw_os_error()))
+    }
 }
 
 /// Which renames a file system is asked for. Both are tried first; a refusal is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Abilities {
-    pub(super) exchange: bool,
-    pub(super) no_replace: bool,
+    exchange: bool,
+    no_replace: bool,
+    /// Some rename was done in another way.
+    pub(super) weakened: bool,
 }
 
 impl Abilities {
     pub(super) const ALL: Self = Self {
         exchange: true,
         no_replace: true,
+        weakened: false,
     };
-
-    /// What is assumed of a file system at first.
-    #[cfg(not(test))]
-    pub(super) fn assumed() -> Self {
-        Self::ALL
-    }
-
-    /// What is assumed of a file system at first: everything, unless a test injects a refusal.
-    #[cfg(test)]
-    pub(super) fn assumed() -> Self {
-        tests::ASSUMED.get()
-    }
 }
 
-fn is_refusal(error: rustix::io::Errno) -> bool {
-    use rustix::io::Errno as E;
-    matches!(error, E::INVAL | E::NOSYS | E::OPNOTSUPP)
-}
+/// The kernel or the file system does not know the flag.
+const UNKNOWN: [Errno; 3] = [Errno::EINVAL, Errno::ENOSYS, Errno::EOPNOTSUPP];
+/// A filter of system calls, or this very pair of names: the plain calls tell.
+const REFUSED: [Errno; 2] = [Errno::EPERM, Errno::EXDEV];
+/// No hard links here.
+const NO_LINKS: [Errno; 5] = [
+    Errno::EPERM,
+    Errno::EOPNOTSUPP,
+    Errno::EMLINK,
+    Errno::ENOSYS,
+    Errno::EXDEV,
+];
 
 /// Moves `from` to `to`, where nothing may be.
 ///
@@ -78,41 +104,24 @@ pub(super) fn move_new(
     can: &mut Abilities,
 ) -> io::Result<()> {
     if can.no_replace {
-        let flags = RenameFlags::NOREPLACE;
-        match renameat_with(&from.directory, from.name, &to.directory, to.name, flags) {
-            Err(error) if is_refusal(error) => can.no_replace = false,
+        match from.rename_with(to, RenameFlags::NOREPLACE) {
+            Err(error) if UNKNOWN.contains(&error) => can.no_replace = false,
+            Err(error) if REFUSED.contains(&error) => {}
             result => return Ok(result?),
         }
     }
+    can.weakened = true;
     if descriptors::look(&from.directory, from.name)? != Existing::Directory {
-        match linkat(
-            &from.directory,
-            from.name,
-            &to.directory,
-            to.name,
-            AtFlags::empty(),
-        ) {
-            Ok(()) => {
-                return Ok(unlinkat(
-                    &from.directory,
-                    from.name,
-                    UnlinkatFlags::NoRemoveDir,
-                )?);
-            }
-            // No hard links here either.
-            Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::EMLINK | Errno::ENOSYS) => {}
+        match from.link(to) {
+            Ok(()) => return Ok(from.remove()?),
+            Err(error) if NO_LINKS.contains(&error) => {}
             Err(error) => return Err(error.into()),
         }
     }
     if descriptors::look(&to.directory, to.name)? != Existing::Absent {
         return Err(Errno::EEXIST.into());
     }
-    Ok(renameat(
-        &from.directory,
-        from.name,
-        &to.directory,
-        to.name,
-    )?)
+    Ok(from.rename(to)?)
 }
 
 /// Puts `from` in the place of `to`, which must be there, and keeps what was there: under the
@@ -124,33 +133,28 @@ pub(super) fn exchange(
     can: &mut Abilities,
 ) -> io::Result<How> {
     if can.exchange {
-        let flags = RenameFlags::EXCHANGE;
-        match renameat_with(&from.directory, from.name, &to.directory, to.name, flags) {
-            Err(error) if is_refusal(error) => can.exchange = false,
+        match from.rename_with(to, RenameFlags::EXCHANGE) {
+            Err(error) if UNKNOWN.contains(&error) => can.exchange = false,
+            Err(error) if REFUSED.contains(&error) => {}
             result => {
                 result?;
                 return Ok(How::Exchanged);
             }
         }
     }
+    can.weakened = true;
     let kinds = [
         descriptors::look(&from.directory, from.name)?,
         descriptors::look(&to.directory, to.name)?,
     ];
     if !kinds.contains(&Existing::Directory) {
         // A second name for the old file, then a rename over the first: no moment without it.
-        match linkat(
-            &to.directory,
-            to.name,
-            &aside.directory,
-            aside.name,
-            AtFlags::empty(),
-        ) {
+        match to.link(aside) {
             Ok(()) => {
-                renameat(&from.directory, from.name, &to.directory, to.name)?;
+                from.rename(to)?;
                 return Ok(How::SetAside);
             }
-            Err(Errno::EPERM | Errno::EOPNOTSUPP | Errno::EMLINK | Errno::ENOSYS) => {}
+            Err(error) if NO_LINKS.contains(&error) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -162,42 +166,6 @@ pub(super) fn exchange(
     Ok(How::SetAside)
 }
 
-/// Gives back what [`move_new`] or [`exchange`] took.
-pub(super) fn undo(
-    how: How,
-    from: &Name<'_, impl AsFd>,
-    to: &Name<'_, impl AsFd>,
-    aside: &Name<'_, impl AsFd>,
-    can: &mut Abilities,
-) -> io::Result<()> {
-    match how {
-        How::New => move_new(to, from, can),
-        How::Exchanged => {
-            let flags = RenameFlags::EXCHANGE;
-            Ok(renameat_with(
-                &from.directory,
-                from.name,
-                &to.directory,
-                to.name,
-                flags,
-            )?)
-        }
-        How::SetAside => {
-            let old = descriptors::look(&aside.directory, aside.name)?;
-            let new = descriptors::look(&to.directory, to.name)?;
-            if old == Existing::Directory || new == Existing::Directory {
-                move_new(to, from, can)?;
-            }
-            Ok(renameat(
-                &aside.directory,
-                aside.name,
-                &to.directory,
-                to.name,
-            )?)
-        }
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use rstest::rstest;
@@ -205,25 +173,25 @@ pub(super) mod tests {
     use super::*;
 
     thread_local! {
-        /// What this test's file systems can do.
-        pub(in super::super) static ASSUMED: std::cell::Cell<Abilities> =
-            const { std::cell::Cell::new(Abilities::ALL) };
+        /// What renames with flags fail with in this test.
+        pub(in super::super) static REFUSAL: std::cell::Cell<Option<Errno>> =
+            const { std::cell::Cell::new(None) };
     }
 
-    pub(in super::super) const NONE: Abilities = Abilities {
-        exchange: false,
-        no_replace: false,
-    };
-
     #[rstest]
-    #[case::kernel(Abilities::ALL)]
-    #[case::fallback(NONE)]
-    fn what_is_replaced_comes_back(#[case] mut can: Abilities) {
+    #[case::kernel(None)]
+    #[case::too_old_a_kernel(Some(Errno::ENOSYS))]
+    #[case::unknown_flag(Some(Errno::EINVAL))]
+    #[case::filtered(Some(Errno::EPERM))]
+    #[case::across(Some(Errno::EXDEV))]
+    fn nothing_is_replaced_unseen_and_what_is_replaced_is_kept(#[case] refusal: Option<Errno>) {
+        REFUSAL.set(refusal);
         let temporary = tempfile::tempdir().unwrap();
         let path = temporary.path();
         let open = || fs_err::File::open(path).unwrap().into_file();
         let name = |name| Name::new(open(), OsStr::new(name));
         let (from, to, aside) = (name("from"), name("to"), name("aside"));
+        let mut can = Abilities::ALL;
         for (old, new) in [(false, false), (true, false), (false, true)] {
             let make = |name: &str, directory: bool| match directory {
                 true => fs_err::create_dir(path.join(name)).unwrap(),
@@ -233,18 +201,20 @@ pub(super) mod tests {
             make("to", old);
             let error = move_new(&from, &to, &mut can).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
-            let how = exchange(&from, &to, &aside, &mut can).unwrap();
+            let kept = match exchange(&from, &to, &aside, &mut can).unwrap() {
+                How::Exchanged => "from",
+                How::SetAside => "aside",
+            };
             assert_eq!(path.join("to").is_dir(), new);
-            undo(how, &from, &to, &aside, &mut can).unwrap();
-            assert_eq!(path.join("to").is_dir(), old);
+            assert_eq!(path.join(kept).is_dir(), old);
             if !old {
-                assert_eq!(fs_err::read(path.join("to")).unwrap(), b"to");
+                assert_eq!(fs_err::read(path.join(kept)).unwrap(), b"to");
             }
             descriptors::empty(open()).unwrap();
         }
         fs_err::write(path.join("from"), "x").unwrap();
         move_new(&from, &to, &mut can).unwrap();
-        undo(How::New, &from, &to, &aside, &mut can).unwrap();
-        assert!(path.join("from").exists() && !path.join("to").exists());
+        assert!(!path.join("from").exists() && path.join("to").exists());
+        assert_eq!(can.weakened, refusal.is_some());
     }
 }

@@ -213,6 +213,9 @@ impl Planner<'_> {
             };
             let (source, destination, through_link) =
                 (level.source, level.destination, level.through_link);
+            if self.request.look_for_interruption().is_err() {
+                return Err(PlanError::Interrupted);
+            }
             let kind = self.sources.classify(source, &name, listed);
             let kind = kind.map_err(self.unreadable(source, &name))?;
             if through_link {

@@ -1,7 +1,7 @@
 //! The records' own staging: their new contents are complete and on disk beside them before the
 //! first destination changes, so that finishing takes renames only and cannot run out of space.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs::{File, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::ffi::OsStrExt as _;
@@ -15,10 +15,14 @@ use nix::sys::stat::Mode;
 use super::cleanup;
 use super::error::{PlanError, StepError};
 use super::instructions;
-use super::place::{self, Abilities, How, Name};
+use super::journal::{self, Entry};
 use super::plan::Plan;
 use super::planner::read_if_there;
 use super::request::InstallRequest;
+use crate::deployment_root::InstructionFiles;
+
+/// Where the records are kept that an undo puts back.
+const PREVIOUS: &str = "previous";
 
 /// When a record takes its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +57,8 @@ pub(super) struct StagedRecords {
     working: PathBuf,
     mode: u32,
     pub(super) changes: Vec<Change>,
-    can: Abilities,
+    /// What an undo has to know.
+    pub(super) entries: Vec<Entry>,
 }
 
 /// Makes the directories for records and for work beside them.
@@ -65,12 +70,24 @@ pub(super) fn prepare(working: &Path) -> Result<(), StepError> {
     let private =
         |path: &Path| nix::unistd::mkdir(path, Mode::S_IRWXU).map_err(|error| failed(error.into()));
     private(working)?;
-    private(&working.join(When::Before.directory()))?;
-    private(&working.join(When::After.directory()))
+    for name in [When::Before.directory(), When::After.directory(), PREVIOUS] {
+        private(&working.join(name))?;
+    }
+    Ok(())
+}
+
+/// The records that an Install may change.
+fn all(files: &InstructionFiles) -> [PathBuf; 4] {
+    [
+        files.exact_cleanup(),
+        files.cleanup(),
+        files.install(),
+        files.last_successful(),
+    ]
 }
 
 impl StagedRecords {
-    /// Writes all new records in `working`.
+    /// Writes all new records in `working`, and keeps the present ones there.
     pub(super) fn stage(
         plan: &Plan,
         request: &InstallRequest<'_>,
@@ -85,8 +102,15 @@ impl StagedRecords {
                 0o644
             },
             changes: Vec::new(),
-            can: Abilities::assumed(),
+            entries: Vec::new(),
         };
+        for path in all(files) {
+            let existed = keep(&path, working).map_err(|e| StepError::io("keep", &path, e))?;
+            staged.entries.push(Entry::Record {
+                name: path.file_name().unwrap_or_default().to_owned(),
+                existed,
+            });
+        }
         let old = read_if_there(&files.cleanup()).map_err(|error| match error {
             PlanError::Io {
                 action,
@@ -97,12 +121,15 @@ impl StagedRecords {
                 path,
                 source,
             },
-            PlanError::Conflicts(_) => StepError::Changed {
+            _ => StepError::Changed {
                 path: files.cleanup(),
             },
         })?;
-        let union = cleanup::of_plan(plan, true, Some(&old.unwrap_or_default()));
+        let union = cleanup::of_plan(plan, true, Some(old.as_deref().unwrap_or_default()));
         let last = cleanup::of_plan(plan, false, Some(&union.cleanup));
+        for version in [old.as_deref(), Some(&union.cleanup), Some(&last.cleanup)] {
+            staged.entries.push(Entry::Version(version_of(version)));
+        }
         let has_exact = union.exact.is_some() || files.exact_cleanup().exists();
         for (when, records) in [(When::Before, union), (When::After, last)] {
             // The exact record first: it belongs to the old `-cleanup` as well as to the new one.
@@ -139,10 +166,7 @@ impl StagedRecords {
         path: PathBuf,
         content: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
     ) -> Result<(), StepError> {
-        let staged = self
-            .working
-            .join(when.directory())
-            .join(path.file_name().unwrap_or_default());
+        let staged = self.staged(when, &path);
         let written = (|| {
             let file = fs_err::OpenOptions::new()
                 .write(true)
@@ -151,11 +175,10 @@ impl StagedRecords {
                 .open(&staged)?;
             // Exact, whatever the umask: host tooling reads the records.
             file.set_permissions(Permissions::from_mode(self.mode))?;
+            // Synced with its file system, before the journal is put in force.
             let mut file = BufWriter::new(file.into_file());
             content(&mut file)?;
-            file.into_inner()
-                .map_err(io::IntoInnerError::into_error)?
-                .sync_all()
+            file.flush()
         })();
         written.map_err(|error| StepError::io("write", &path, error))?;
         self.changes.push(Change {
@@ -166,61 +189,111 @@ impl StagedRecords {
         Ok(())
     }
 
-    fn with_names<R>(
-        &mut self,
-        change: &Change,
-        act: impl FnOnce(
-            Name<'_, &File>,
-            Name<'_, &File>,
-            Name<'_, &File>,
-            &mut Abilities,
-        ) -> io::Result<R>,
-    ) -> io::Result<R> {
-        let open = |path: &Path| fs_err::File::open(path).map(fs_err::File::into_file);
-        let directory = change.path.parent().unwrap_or(Path::new("/"));
-        let staged = open(&self.working.join(change.when.directory()))?;
-        let records = open(directory)?;
-        let name = change.path.file_name().unwrap_or_default();
-        let mut aside_name = name.to_owned();
-        aside_name.push(OsStr::new(".old"));
-        let result = act(
-            Name::new(&staged, name),
-            Name::new(&records, name),
-            Name::new(&staged, &aside_name),
-            &mut self.can,
-        )?;
-        records.sync_all()?;
-        Ok(result)
+    fn staged(&self, when: When, path: &Path) -> PathBuf {
+        let directory = self.working.join(when.directory());
+        directory.join(path.file_name().unwrap_or_default())
     }
 
-    /// Gives a record its name, or takes it away. None: there was nothing to take away.
-    pub(super) fn place(&mut self, change: &Change) -> Result<Option<How>, StepError> {
-        let placed = self.with_names(change, |staged, record, aside, can| {
-            if change.removed {
-                return match place::move_new(&record, &staged, can) {
-                    Ok(()) => Ok(Some(How::New)),
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                    Err(error) => Err(error),
-                };
+    /// Gives a record its name, or takes it away.
+    pub(super) fn place(&self, change: &Change) -> Result<(), StepError> {
+        let placed = if change.removed {
+            match fs_err::remove_file(&change.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                result => result,
             }
-            match place::exchange(&staged, &record, &aside, can) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    place::move_new(&staged, &record, can).map(|()| Some(How::New))
-                }
-                result => result.map(Some),
-            }
-        });
+        } else {
+            fs_err::rename(self.staged(change.when, &change.path), &change.path)
+        };
         placed.map_err(|error| StepError::io("write", &change.path, error))
     }
 
-    /// Puts back what [`Self::place`] replaced.
-    pub(super) fn undo(&mut self, change: &Change, how: How) -> Result<(), StepError> {
-        let undone = self.with_names(change, |staged, record, aside, can| {
-            if change.removed {
-                return place::move_new(&staged, &record, can);
-            }
-            place::undo(how, &staged, &record, &aside, can)
-        });
-        undone.map_err(|error| StepError::io("restore", &change.path, error))
+    /// Syncs the directory of the records.
+    pub(super) fn sync(&self) -> Result<(), StepError> {
+        let directory = self.working.parent().unwrap_or(&self.working);
+        journal::sync_directory(directory).map_err(|e| StepError::io("sync", directory, e))
     }
+}
+
+/// What tells contents of `-cleanup` apart; none when there is no such record.
+fn version_of(cleanup: Option<&[u8]>) -> String {
+    cleanup.map(cleanup::digest).unwrap_or_default()
+}
+
+/// Keeps a record for an undo; false when there is none.
+fn keep(path: &Path, working: &Path) -> io::Result<bool> {
+    let kept = working
+        .join(PREVIOUS)
+        .join(path.file_name().unwrap_or_default());
+    match fs_err::hard_link(path, &kept) {
+        Ok(()) => return Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        // No hard links on this file system.
+        Err(_) => {}
+    }
+    let content = fs_err::read(path)?;
+    let mode = fs_err::metadata(path)?.permissions();
+    fs_err::write(&kept, content)?;
+    fs_err::set_permissions(&kept, mode)?;
+    Ok(true)
+}
+
+/// Whether the `-cleanup` that is there is one of those that the journal knows: otherwise another
+/// agent has installed since.
+pub(super) fn are_of(files: &InstructionFiles, entries: &[Entry]) -> io::Result<bool> {
+    let now = match fs_err::read(files.cleanup()) {
+        Ok(content) => version_of(Some(&content)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => version_of(None),
+        Err(error) => return Err(error),
+    };
+    let known = |entry: &Entry| matches!(entry, Entry::Version(version) if *version == now);
+    Ok(entries.iter().any(known))
+}
+
+/// Puts a record back as it was.
+pub(super) fn restore(
+    files: &InstructionFiles,
+    working: &Path,
+    name: &OsString,
+    existed: bool,
+) -> io::Result<()> {
+    // Only names of ours: the journal says which record, never where.
+    let known = all(files)
+        .into_iter()
+        .find(|path| path.file_name() == Some(name));
+    let path = known.ok_or_else(|| io::Error::other("this is no record of the group"))?;
+    if !existed {
+        return match fs_err::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result,
+        };
+    }
+    match fs_err::rename(working.join(PREVIOUS).join(name), &path) {
+        // Restored by an undo that was interrupted.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.exists() => Ok(()),
+        result => result,
+    }
+}
+
+/// The paths that the Install was to leave behind, as far as its records can be read.
+pub(super) fn new_paths(
+    files: &InstructionFiles,
+    working: &Path,
+) -> std::collections::HashSet<Vec<u8>> {
+    let staged = |path: PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_owned();
+        // Where it is depends on how far the Install came.
+        let places = [working.join(When::After.directory()).join(name), path];
+        places
+            .into_iter()
+            .find_map(|place| fs_err::read(place).ok())
+    };
+    let cleanup = staged(files.cleanup()).unwrap_or_default();
+    let exact = staged(files.exact_cleanup());
+    cleanup::parse(&cleanup, exact.as_deref())
+        .into_iter()
+        .filter_map(|entry| match entry {
+            cleanup::Entry::Path(path) => Some(path.to_vec()),
+            cleanup::Entry::Semanage(_) => None,
+        })
+        .collect()
 }

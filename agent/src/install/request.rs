@@ -1,7 +1,9 @@
 //! What an Install is asked to do.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::error::StepError;
 use crate::appspec::AppSpec;
 use crate::deployment::FileExistsBehavior;
 use crate::deployment_root::InstructionFiles;
@@ -21,6 +23,17 @@ pub struct InstallRequest<'a> {
     pub records: &'a InstructionFiles,
     /// The agent's settings.
     pub options: &'a InstallOptions,
+    /// Turns true when the agent is to end: what has not begun to commit is given up.
+    pub interrupted: &'a AtomicBool,
+}
+
+impl InstallRequest<'_> {
+    pub(super) fn look_for_interruption(&self) -> Result<(), StepError> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(StepError::Interrupted);
+        }
+        Ok(())
+    }
 }
 
 /// The agent's settings that change how an Install works (contract: host, hardening keys).
@@ -36,6 +49,9 @@ pub struct InstallOptions {
     pub restrict_records: bool,
     /// The programs that SELinux contexts are set with.
     pub selinux: SelinuxTools,
+    /// Nothing is synced to the disk: quicker, and the two promises then hold for a killed agent
+    /// but not for a power cut.
+    pub unsynced: bool,
 }
 
 /// The programs that SELinux contexts are set with.

@@ -21,9 +21,9 @@ pub(super) struct Context {
     /// The path as `semanage fcontext` is told it (a regular expression).
     pub(super) spec: String,
     /// The path itself.
-    path: PathBuf,
+    pub(super) path: PathBuf,
     /// None when only the specification is known: it can be deleted, not added again.
-    context: Option<SelinuxContext>,
+    pub(super) context: Option<SelinuxContext>,
 }
 
 /// The rules of the previous Install: the specifications from its `-cleanup`, what they say from

@@ -4,15 +4,15 @@ use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::stat::{Mode, fstat, fstatat};
 
 use super::descriptors::{self, OpenDirectories};
-use super::plan::{SourceDirectory, source_directory_path};
-use super::tree::{Existing, NONE};
+use super::plan::{Plan, SourceDirectory, source_directory_path};
+use super::tree::{Existing, NONE, NodeId};
 
 /// What a name in the revision is, for copying.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,24 @@ pub(super) fn open_directory(
     }
 }
 
+/// The directory that a node's source is in.
+pub(super) fn directory_of(
+    plan: &Plan,
+    cache: &mut OpenDirectories,
+    id: NodeId,
+) -> nix::Result<Arc<OwnedFd>> {
+    let directory = |id: u32| plan.sources.get(id as usize);
+    cache.get(
+        plan.tree.node(id).source,
+        |id| {
+            directory(id)
+                .map(|d| d.parent)
+                .filter(|parent| *parent != NONE)
+        },
+        |parent, id| open_directory(&plan.archive, directory(id), parent),
+    )
+}
+
 impl Sources {
     /// Index of the archive itself.
     pub(super) const ARCHIVE: u32 = 0;
@@ -88,7 +106,7 @@ impl Sources {
         path
     }
 
-    fn descriptor(&mut self, id: u32) -> nix::Result<Rc<OwnedFd>> {
+    fn descriptor(&mut self, id: u32) -> nix::Result<Arc<OwnedFd>> {
         let (archive, directories) = (&self.archive, &self.directories);
         self.open.get(
             id,

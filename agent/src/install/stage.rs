@@ -1,11 +1,12 @@
 //! Phase 1: everything new is made complete in the staging areas: content, times, owner, mode,
 //! ACL. No destination has changed when it ends or fails.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::AsFd as _;
-use std::rc::Rc;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat, readlinkat};
@@ -13,60 +14,68 @@ use nix::sys::stat::{
     FileStat, Mode, UtimensatFlags, fchmod, fstat, fstatat, futimens, mkdirat, utimensat,
 };
 use nix::sys::time::TimeSpec;
-use nix::unistd::{Gid, Uid, fchown, fchownat, getegid, geteuid, symlinkat};
+use nix::unistd::{Gid, Uid, fchown, fchownat, geteuid, symlinkat};
 use xattr::FileExt as _;
 
 use super::acl::{self, Acl};
 use super::apply::{Moment, Watch};
-use super::descriptors::{self, OpenDirectories};
+use super::attributes;
+use super::compare::Unchanged;
+use super::descriptors::{self, Identity, OpenDirectories};
 use super::error::StepError;
 use super::permissions::Rule;
 use super::plan::Plan;
+use super::request::InstallRequest;
 use super::sources;
-use super::staging::Staging;
-use super::tree::{Existing, NONE, NodeId, Planned};
+use super::staging::{Areas, Workplace};
+use super::tree::{Existing, NodeId, Planned};
+use super::workers::Work;
 use crate::files::copy_contents;
 
 /// Up to this size a file goes through a buffer: fewer system calls than copying in the kernel.
 const SMALL: usize = 64 * 1024;
 
-/// Stages everything that the plan brings.
+/// What staging has made.
+pub(super) struct Staged {
+    /// Some extended attributes could not be kept.
+    pub(super) lost_attributes: bool,
+    /// Files that get a name of their own, as far as their identity is known already.
+    pub(super) identities: HashMap<NodeId, Identity>,
+}
+
+/// Stages everything that the plan brings and that is not there already.
 pub(super) fn stage(
+    request: &InstallRequest<'_>,
     plan: &Plan,
-    staging: &mut Staging<'_>,
-    watch: &mut Watch<'_>,
-) -> Result<(), StepError> {
-    let mut stager = Stager {
-        plan,
-        sources: OpenDirectories::default(),
-        buffer: vec![0; SMALL],
-        owner: (geteuid(), getegid()),
-    };
+    unchanged: &Unchanged,
+    areas: &mut Areas<'_>,
+    watch: &Watch<'_>,
+) -> Result<Staged, StepError> {
+    let mut files = Vec::new();
     for id in &plan.sequence {
-        let planned = plan.tree.node(*id).planned;
-        if matches!(
-            planned,
-            Planned::Kept | Planned::Retained | Planned::Nothing
-        ) {
-            continue;
-        }
-        let done = (|| {
-            watch(Moment::Stage)?;
-            let parent = staging.staged(plan.tree.node(*id).parent);
-            let parent = parent.map_err(Failure::Step)?;
-            match planned {
-                Planned::File => stager.file(*id, &parent),
-                Planned::Link => stager.link(*id, &parent),
-                _ => Ok(mkdirat(
-                    &*parent,
-                    plan.tree.name(*id),
-                    Mode::from_bits_truncate(0o777),
-                )?),
+        let node = plan.tree.node(*id);
+        match node.planned {
+            Planned::File | Planned::Link if !unchanged.contains(*id) => {
+                files.push(*id);
+                areas.prepare(node.parent)?;
             }
-        })();
-        done.map_err(|failure| failure.at(plan, *id))?;
+            Planned::Made => areas.prepare(node.parent)?,
+            _ => {}
+        }
     }
+    make_directories(plan, areas, watch)?;
+    let stagers = Work::new(plan, files).run(
+        || Stager::new(plan, areas),
+        |stager, id| {
+            request.look_for_interruption()?;
+            watch
+                .at(Moment::Stage)
+                .and_then(|()| stager.object(id))
+                .map_err(|failure| failure.at(plan, id))
+        },
+    )?;
     // Directories last, and children first: a mode may shut us out.
+    let mut workplace = areas.workplace();
     for id in plan.sequence.iter().rev() {
         let node = plan.tree.node(*id);
         let (Planned::Made, false, Some(rule)) = (node.planned, node.merged, plan.rule_of(*id))
@@ -74,10 +83,35 @@ pub(super) fn stage(
             continue;
         };
         let done = (|| {
-            let directory = staging.staged(*id).map_err(Failure::Step)?;
+            let directory = workplace.staged(*id).map_err(Failure::Step)?;
             permit(rule, &descriptors::reopen(&*directory)?)
         })();
         done.map_err(|failure| failure.at(plan, *id))?;
+    }
+    let mut staged = Staged {
+        lost_attributes: false,
+        identities: HashMap::new(),
+    };
+    for stager in stagers {
+        staged.lost_attributes |= stager.lost_attributes;
+        staged.identities.extend(stager.identities);
+    }
+    Ok(staged)
+}
+
+fn make_directories(plan: &Plan, areas: &Areas<'_>, watch: &Watch<'_>) -> Result<(), StepError> {
+    let mut workplace = areas.workplace();
+    for id in &plan.sequence {
+        let node = plan.tree.node(*id);
+        if node.planned != Planned::Made {
+            continue;
+        }
+        let made = watch.at(Moment::Stage).and_then(|()| {
+            let parent = workplace.staged(node.parent).map_err(Failure::Step)?;
+            let mode = Mode::from_bits_truncate(0o777);
+            Ok(mkdirat(&*parent, plan.tree.name(*id), mode)?)
+        });
+        made.map_err(|failure: Failure| failure.at(plan, *id))?;
     }
     Ok(())
 }
@@ -115,50 +149,94 @@ impl Failure {
     }
 }
 
-struct Stager<'p> {
+/// One thread that stages.
+struct Stager<'a, 'p> {
     plan: &'p Plan,
+    place: Workplace<'a, 'p>,
     sources: OpenDirectories,
     buffer: Vec<u8>,
-    /// Who makes files.
-    owner: (Uid, Gid),
+    /// Only root keeps owners.
+    is_root: bool,
+    lost_attributes: bool,
+    identities: Vec<(NodeId, Identity)>,
 }
 
-impl Stager<'_> {
-    fn source(&mut self, id: NodeId) -> nix::Result<Rc<std::os::fd::OwnedFd>> {
-        let plan = self.plan;
-        let directory = |id: u32| plan.sources.get(id as usize);
-        self.sources.get(
-            plan.tree.node(id).source,
-            |id| {
-                directory(id)
-                    .map(|d| d.parent)
-                    .filter(|parent| *parent != NONE)
-            },
-            |parent, id| sources::open_directory(&plan.archive, directory(id), parent),
-        )
+impl<'a, 'p> Stager<'a, 'p> {
+    fn new(plan: &'p Plan, areas: &'a Areas<'p>) -> Self {
+        Self {
+            plan,
+            place: areas.workplace(),
+            sources: OpenDirectories::default(),
+            buffer: vec![0; SMALL],
+            is_root: geteuid().is_root(),
+            lost_attributes: false,
+            identities: Vec::new(),
+        }
     }
 
-    /// Copies a file: content, owner (as root), mode, times; then its rule.
-    fn file(&mut self, id: NodeId, parent: &std::os::fd::OwnedFd) -> Result<(), Failure> {
+    fn object(&mut self, id: NodeId) -> Result<(), Failure> {
+        let node = self.plan.tree.node(id);
+        let parent = self.place.staged(node.parent).map_err(Failure::Step)?;
+        let source = self.source(id)?;
+        match node.planned {
+            Planned::Link => self.link(id, &source, &parent),
+            _ => self.file(id, &source, &parent),
+        }
+    }
+
+    fn source(&mut self, id: NodeId) -> nix::Result<Arc<OwnedFd>> {
+        sources::directory_of(self.plan, &mut self.sources, id)
+    }
+
+    /// Copies a file: content, owner (as root), mode, times; then its rule. What a new file has
+    /// anyway is not set again: each call that changes an inode costs as much as making it.
+    fn file(&mut self, id: NodeId, from: &OwnedFd, parent: &OwnedFd) -> Result<(), Failure> {
         let name = self.plan.tree.name(id);
-        let from = self.source(id)?;
         // Not blocking: what was a file may be a pipe by now.
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-        let mut source = File::from(openat(&*from, name, flags, Mode::empty())?);
+        let mut source = File::from(openat(from, name, flags, Mode::empty())?);
         let status = fstat(source.as_fd())?;
         if descriptors::kind(&status) != Existing::File {
             return Err(Failure::Io(io::Error::other(
                 "the source is no file any more",
             )));
         }
+        let rule = self.plan.rule_of(id);
+        let mode = rule
+            .and_then(|rule| rule.mode)
+            .unwrap_or(status.st_mode & 0o7777);
         let flags =
             OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let mut target = File::from(openat(parent, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
+        // Whether the mode is right is seen below: the umask and a default ACL have a say.
+        let first_mode = Mode::from_bits_truncate(mode & 0o777) | Mode::S_IRUSR | Mode::S_IWUSR;
+        let mut target = File::from(openat(parent, name, flags, first_mode)?);
         self.content(&mut source, &mut target, &status)?;
-        self.keep_owner(&status, |user, group| fchown(&target, user, group))?;
-        fchmod(&target, Mode::from_bits_truncate(status.st_mode & 0o7777))?;
-        if let Some(rule) = self.plan.rule_of(id) {
-            permit(rule, &target)?;
+        self.lost_attributes |= !attributes::copy(&source, &target)?;
+        let new = descriptors::see_open(&target)?;
+        if new.born && self.plan.is_placed(id) {
+            self.identities.push((id, new.identity));
+        }
+        let (mut user, mut group) = (None, None);
+        if self.is_root {
+            (user, group) = (Some(status.st_uid), Some(status.st_gid));
+        }
+        if let Some(rule) = rule {
+            user = rule.user.map(Uid::as_raw).or(user);
+            group = rule.group.map(Gid::as_raw).or(group);
+        }
+        let user = user.filter(|user| *user != new.owner.0).map(Uid::from_raw);
+        let group = group
+            .filter(|group| *group != new.owner.1)
+            .map(Gid::from_raw);
+        if user.is_some() || group.is_some() {
+            // Before the mode: a change of owner clears setuid.
+            fchown(&target, user, group)?;
+        }
+        if new.mode != mode {
+            fchmod(&target, Mode::from_bits_truncate(mode))?;
+        }
+        if let Some(rule) = rule {
+            set_acls(rule, mode, &target)?;
         }
         let [accessed, modified] = times(&status);
         futimens(&target, &accessed, &modified)?;
@@ -190,32 +268,18 @@ impl Stager<'_> {
         Ok(())
     }
 
-    /// Root keeps the owner of the unpacked file; everybody else's files are their own.
-    fn keep_owner(
-        &self,
-        status: &FileStat,
-        change: impl FnOnce(Option<Uid>, Option<Gid>) -> nix::Result<()>,
-    ) -> nix::Result<()> {
-        if self.owner.0.is_root() {
-            change(
-                Some(Uid::from_raw(status.st_uid)),
-                Some(Gid::from_raw(status.st_gid)),
-            )
-        } else {
-            Ok(())
-        }
-    }
-
     /// Makes a link again. Mode and ACL of a rule do not apply: links have none, and what they
     /// lead to may be anybody's.
-    fn link(&mut self, id: NodeId, parent: &std::os::fd::OwnedFd) -> Result<(), Failure> {
+    fn link(&mut self, id: NodeId, from: &OwnedFd, parent: &OwnedFd) -> Result<(), Failure> {
         let name: &OsStr = self.plan.tree.name(id);
-        let from = self.source(id)?;
-        let target = readlinkat(&*from, name)?;
-        let status = fstatat(&*from, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+        let target = readlinkat(from, name)?;
+        let status = fstatat(from, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
         symlinkat(target.as_os_str(), parent, name)?;
         let own = |user, group| fchownat(parent, name, user, group, AtFlags::AT_SYMLINK_NOFOLLOW);
-        self.keep_owner(&status, own)?;
+        if self.is_root {
+            let (user, group) = (status.st_uid, status.st_gid);
+            own(Some(Uid::from_raw(user)), Some(Gid::from_raw(group)))?;
+        }
         if let Some(rule) = self.plan.rule_of(id)
             && (rule.user.is_some() || rule.group.is_some())
         {
@@ -254,13 +318,18 @@ pub(super) fn permit(rule: &Rule, object: &File) -> Result<(), Failure> {
         }
     }
     let mode = rule.mode.unwrap_or(before.st_mode & 0o7777);
-    let acls = [(acl::ACCESS, &rule.access), (acl::DEFAULT, &rule.default)];
     if rule.mode.is_some() || rule.user.is_some() || rule.group.is_some() {
         fchmod(object, Mode::from_bits_truncate(mode))?;
     }
+    set_acls(rule, mode, object)
+}
+
+/// Sets the ACLs of a rule on an object of this mode.
+fn set_acls(rule: &Rule, mode: u32, object: &File) -> Result<(), Failure> {
     if rule.acls.is_empty() {
         return Ok(());
     }
+    let acls = [(acl::ACCESS, &rule.access), (acl::DEFAULT, &rule.default)];
     for (attribute, entries) in acls {
         // The access ACL is set even when only default entries are given: it replaces what a
         // default ACL above may have left. A default ACL is there only when given.

@@ -10,10 +10,11 @@ use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
 use std::ffi::{OsStr, OsString};
 use std::hash::BuildHasher as _;
+use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -24,9 +25,9 @@ use xattr::FileExt as _;
 use super::acl;
 use super::descriptors::{self, OpenDirectories, OpenError};
 use super::error::StepError;
-use super::place::Abilities;
 use super::plan::Plan;
-use super::tree::{NONE, NodeId, ROOT};
+use super::tree::{NodeId, Planned, ROOT};
+use super::workers::Work;
 use crate::files::write_atomically;
 
 const PREFIX: &str = ".codedeploy-";
@@ -45,117 +46,180 @@ struct Area {
     path: PathBuf,
     name: OsString,
     /// The directory that the area is in.
-    host: Rc<OwnedFd>,
+    host: Arc<OwnedFd>,
     directory: OwnedFd,
     /// Inside the area.
     old: OwnedFd,
-    can: Abilities,
 }
 
-/// All areas of an Install, and the directories that it works in.
+/// All areas of an Install.
 #[derive(Debug)]
-pub(super) struct Staging<'p> {
+pub(super) struct Areas<'p> {
     plan: &'p Plan,
     /// Beside the records; holds the list of areas.
     working: &'p Path,
     areas: Vec<Area>,
-    staged: OpenDirectories,
+    /// The existing directories that something is staged for.
+    prepared: HashSet<NodeId>,
     destinations: OpenDirectories,
-    /// Directories that an undo made again.
-    remade: HashSet<NodeId>,
 }
 
-impl<'p> Staging<'p> {
+/// Opens the directories that an Install works in. Each thread has its own.
+#[derive(Debug)]
+pub(super) struct Workplace<'a, 'p> {
+    areas: &'a Areas<'p>,
+    staged: OpenDirectories,
+    destinations: OpenDirectories,
+}
+
+impl Workplace<'_, '_> {
+    /// The existing directory of a node; it must be the one that was planned with.
+    pub(super) fn destination(&mut self, id: NodeId) -> Result<Arc<OwnedFd>, StepError> {
+        open_destination(self.areas.plan, &mut self.destinations, id)
+    }
+
+    /// The staged directory of a node that gets something new, once it has been made.
+    pub(super) fn staged(&mut self, id: NodeId) -> Result<Arc<OwnedFd>, StepError> {
+        let plan = self.areas.plan;
+        let area = self.areas.area_of(top_of(plan, id));
+        let failed = |error: Errno| StepError::io("stage", plan.tree.path(id), error);
+        let area = area.ok_or(Errno::ENOENT).map_err(failed)?;
+        self.staged
+            .get(
+                id,
+                |id| (!is_top(plan, id)).then(|| plan.tree.node(id).parent),
+                |parent, id| match parent {
+                    Some(parent) => openat(parent, plan.tree.name(id), DIRECTORY, Mode::empty()),
+                    None => openat(
+                        &area.directory,
+                        id.to_string().as_str(),
+                        DIRECTORY,
+                        Mode::empty(),
+                    ),
+                },
+            )
+            .map_err(failed)
+    }
+
+    /// Where removed things of the directory `parent` wait.
+    pub(super) fn old(&self, parent: NodeId) -> Result<&OwnedFd, StepError> {
+        let area = self.areas.area_of(parent).ok_or(Errno::ENOENT);
+        let area =
+            area.map_err(|error| StepError::io("stage", self.areas.plan.tree.path(parent), error))?;
+        Ok(&area.old)
+    }
+}
+
+/// Kept directories have a directory of their own directly in the area.
+fn is_top(plan: &Plan, id: NodeId) -> bool {
+    plan.tree.node(id).planned == Planned::Kept
+}
+
+fn top_of(plan: &Plan, id: NodeId) -> NodeId {
+    let mut top = id;
+    while !is_top(plan, top) && top != ROOT {
+        top = plan.tree.node(top).parent;
+    }
+    top
+}
+
+fn open_destination(
+    plan: &Plan,
+    cache: &mut OpenDirectories,
+    id: NodeId,
+) -> Result<Arc<OwnedFd>, StepError> {
+    let opened = cache.get(
+        id,
+        |id| (id != ROOT).then(|| plan.tree.node(id).parent),
+        |parent, id| {
+            let opened = match parent {
+                None => descriptors::root()?,
+                Some(parent) => descriptors::enter(parent.as_fd(), plan.tree.name(id))?,
+            };
+            let status = fstat(&opened)?;
+            let planned = plan.directory(id).map(|directory| directory.identity);
+            if planned == Some((status.st_dev, status.st_ino)) {
+                Ok(opened)
+            } else {
+                Err(OpenError::Io(Errno::ESTALE))
+            }
+        },
+    );
+    opened.map_err(|error| match error {
+        OpenError::Untrusted { .. }
+        | OpenError::Io(Errno::ESTALE | Errno::ENOENT | Errno::ENOTDIR) => StepError::Changed {
+            path: plan.tree.path(id),
+        },
+        OpenError::Io(error) => StepError::io("open", plan.tree.path(id), error),
+    })
+}
+
+impl<'p> Areas<'p> {
     pub(super) fn new(plan: &'p Plan, working: &'p Path) -> Self {
         Self {
             plan,
             working,
             areas: Vec::new(),
+            prepared: HashSet::new(),
+            destinations: OpenDirectories::default(),
+        }
+    }
+
+    pub(super) fn workplace(&self) -> Workplace<'_, 'p> {
+        Workplace {
+            areas: self,
             staged: OpenDirectories::default(),
             destinations: OpenDirectories::default(),
-            remade: HashSet::new(),
         }
     }
 
-    /// The existing directory of a node; it must be the one that was planned with.
-    pub(super) fn destination(&mut self, id: NodeId) -> Result<Rc<OwnedFd>, StepError> {
+    /// The number of the area for what is in an existing directory.
+    pub(super) fn number_of(&self, directory: NodeId) -> Option<usize> {
+        let mount = self.plan.directory(directory)?.mount;
+        self.areas.iter().position(|area| area.mount == mount)
+    }
+
+    fn area_of(&self, directory: NodeId) -> Option<&Area> {
+        self.areas.get(self.number_of(directory)?)
+    }
+
+    /// Where what goes into the directory `id` is staged, relative to its area.
+    pub(super) fn staged_path(&self, id: NodeId) -> PathBuf {
         let plan = self.plan;
-        let remade = &self.remade;
-        let opened = self.destinations.get(
-            id,
-            |id| (id != ROOT).then(|| plan.tree.node(id).parent),
-            |parent, id| {
-                let opened = match parent {
-                    None => descriptors::root()?,
-                    Some(parent) => descriptors::enter(parent.as_fd(), plan.tree.name(id))?,
-                };
-                let status = fstat(&opened)?;
-                let planned = plan.directory(id).map(|directory| directory.identity);
-                if planned == Some((status.st_dev, status.st_ino)) || remade.contains(&id) {
-                    Ok(opened)
-                } else {
-                    Err(OpenError::Io(Errno::ESTALE))
-                }
-            },
-        );
-        opened.map_err(|error| match error {
-            OpenError::Untrusted { .. }
-            | OpenError::Io(Errno::ESTALE | Errno::ENOENT | Errno::ENOTDIR) => StepError::Changed {
-                path: plan.tree.path(id),
-            },
-            OpenError::Io(error) => StepError::io("open", plan.tree.path(id), error),
-        })
+        let mut names = Vec::new();
+        let mut next = id;
+        while !is_top(plan, next) && next != ROOT {
+            names.push(plan.tree.name(next));
+            next = plan.tree.node(next).parent;
+        }
+        let mut path = PathBuf::from(next.to_string());
+        path.extend(names.iter().rev());
+        path
     }
 
-    /// Notes that a directory was made again: it is another one than planned with.
-    pub(super) fn replaced(&mut self, id: NodeId) {
-        self.remade.insert(id);
-        self.destinations.forget(id);
-    }
-
-    /// The staged directory of a node that gets something new.
-    pub(super) fn staged(&mut self, id: NodeId) -> Result<Rc<OwnedFd>, StepError> {
+    /// Makes the place for what goes, at any depth, into the directory `id`.
+    pub(super) fn prepare(&mut self, id: NodeId) -> Result<(), StepError> {
         let plan = self.plan;
-        // Kept directories have a directory of their own directly in the area.
-        let is_top = |id: NodeId| plan.tree.node(id).planned == super::tree::Planned::Kept;
-        let mut top = id;
-        while !is_top(top) {
-            top = plan.tree.node(top).parent;
+        let top = top_of(plan, id);
+        if self.prepared.contains(&top) {
+            return Ok(());
         }
-        let area = self.area_of(top)?;
-        let top_name = OsString::from(top.to_string());
-        let mut directory = self.areas.get(area).map(|area| area.directory.as_fd());
-        let result = self.staged.get(
-            id,
-            |id| (!is_top(id)).then(|| plan.tree.node(id).parent),
-            |parent, id| match (parent, directory.take()) {
-                (Some(parent), _) => openat(parent, plan.tree.name(id), DIRECTORY, Mode::empty()),
-                (None, Some(area)) => match mkdirat(area, top_name.as_os_str(), Mode::S_IRWXU) {
-                    // A new one is completed below.
-                    Ok(()) => Err(Errno::EAGAIN),
-                    Err(Errno::EEXIST) => {
-                        openat(area, top_name.as_os_str(), DIRECTORY, Mode::empty())
-                    }
-                    Err(error) => Err(error),
-                },
-                (None, None) => Err(Errno::ENOENT),
-            },
-        );
-        match result {
-            Ok(opened) => Ok(opened),
-            Err(Errno::EAGAIN) => {
-                self.inherit(area, top, &top_name)?;
-                self.staged(id)
-            }
-            Err(error) => Err(StepError::io("stage", plan.tree.path(id), error)),
+        let number = self.make_area(top)?;
+        let name = OsString::from(top.to_string());
+        if let Some(area) = self.areas.get(number) {
+            mkdirat(&area.directory, name.as_os_str(), Mode::S_IRWXU)
+                .map_err(|error| StepError::io("stage", plan.tree.path(id), error))?;
         }
+        self.inherit(number, top, &name)?;
+        self.prepared.insert(top);
+        Ok(())
     }
 
     /// Gives a new directory in an area what entries of the existing directory inherit.
     fn inherit(&mut self, area: usize, top: NodeId, name: &OsStr) -> Result<(), StepError> {
         let path = self.plan.tree.path(top);
         let failed = |error: std::io::Error| StepError::io("stage what goes into", &path, error);
-        let existing = self.destination(top)?;
+        let existing = open_destination(self.plan, &mut self.destinations, top)?;
         let Some(area) = self.areas.get(area) else {
             return Ok(());
         };
@@ -187,21 +251,8 @@ impl<'p> Staging<'p> {
         }
     }
 
-    /// Where removed things of the directory `parent` wait.
-    pub(super) fn old(&mut self, parent: NodeId) -> Result<(&OwnedFd, &mut Abilities), StepError> {
-        let area = self.area_of(parent)?;
-        match self.areas.get_mut(area) {
-            Some(area) => Ok((&area.old, &mut area.can)),
-            None => Err(StepError::io(
-                "stage",
-                self.plan.tree.path(parent),
-                Errno::ENOENT,
-            )),
-        }
-    }
-
     /// The area for an existing directory, made when it is the first on its mount.
-    fn area_of(&mut self, id: NodeId) -> Result<usize, StepError> {
+    pub(super) fn make_area(&mut self, id: NodeId) -> Result<usize, StepError> {
         let plan = self.plan;
         let mount_of = |id: NodeId| plan.directory(id).map(|directory| directory.mount);
         let mount = mount_of(id);
@@ -225,7 +276,7 @@ impl<'p> Staging<'p> {
             next = plan.tree.node(next).parent;
         }
         let host = host.unwrap_or(id);
-        let directory = self.destination(host)?;
+        let directory = open_destination(plan, &mut self.destinations, host)?;
         let path = plan.tree.path(host);
         let random = RandomState::new().hash_one(std::process::id());
         let name = OsString::from(format!("{PREFIX}{random:016x}"));
@@ -254,7 +305,6 @@ impl<'p> Staging<'p> {
             host: directory,
             directory: opened,
             old,
-            can: Abilities::assumed(),
         });
         Ok(self.areas.len() - 1)
     }
@@ -264,12 +314,24 @@ impl<'p> Staging<'p> {
         self.areas.iter().map(|area| area.path.clone()).collect()
     }
 
-    /// Whether some file system refused the strict renames.
-    pub(super) fn weakened(&self) -> impl Iterator<Item = &Path> {
-        self.areas
-            .iter()
-            .filter(|area| area.can != Abilities::ALL)
-            .map(|area| area.path.as_path())
+    /// Makes the file systems of all areas write everything to the disk.
+    pub(super) fn sync(&self) -> Result<(), StepError> {
+        for area in &self.areas {
+            descriptors::sync_file_system(&area.directory)
+                .map_err(|error| StepError::io("sync the file system of", &area.path, error))?;
+        }
+        Ok(())
+    }
+
+    /// The area that was made with this path.
+    pub(super) fn opened(&self, path: &Path) -> Option<&OwnedFd> {
+        let area = self.areas.iter().find(|area| area.path == path)?;
+        Some(&area.directory)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.areas.len()
     }
 
     fn write_list(&self, more: Option<&Path>) -> Result<(), StepError> {
@@ -287,11 +349,27 @@ impl<'p> Staging<'p> {
         write_atomically(&path, &list, 0o600).map_err(|e| StepError::io("write", path, e))
     }
 
-    /// Removes the areas with everything in them. What cannot be removed becomes a warning: the
-    /// list stays, and the next Install tries again.
-    pub(super) fn discard(&mut self, warnings: &mut Vec<String>) -> bool {
-        let mut complete = true;
-        for area in &self.areas {
+    /// Removes the areas with everything in them; `replaced` are staged names known to hold
+    /// something, removed by several threads. What cannot be removed becomes a warning.
+    pub(super) fn discard(&self, replaced: Vec<NodeId>, warnings: &mut Vec<String>) {
+        let plan = self.plan;
+        let removed = Work::new(plan, replaced).run(
+            || self.workplace(),
+            |place, id| {
+                // What stays is removed, or complained about, below.
+                if let Ok(staged) = place.staged(plan.tree.node(id).parent) {
+                    let _ = unlinkat(&*staged, plan.tree.name(id), UnlinkatFlags::NoRemoveDir);
+                }
+                Ok::<(), std::convert::Infallible>(())
+            },
+        );
+        match removed {
+            Ok(_) => {}
+            Err(never) => match never {},
+        }
+        let listed = listed(self.working);
+        // What is off the list is kept: an undo had its doubts.
+        for area in self.areas.iter().filter(|area| listed.contains(&area.path)) {
             let removed = descriptors::empty(&area.directory).and_then(|()| {
                 Ok(unlinkat(
                     &*area.host,
@@ -300,81 +378,81 @@ impl<'p> Staging<'p> {
                 )?)
             });
             if let Err(error) = removed {
-                complete = false;
                 warnings.push(format!(
-                    "cannot remove the staging directory {}: {error}; the next Install tries again",
+                    "cannot remove the staging directory {}: {error}; remove it by hand",
                     area.path.display()
                 ));
             }
         }
-        complete
-    }
-
-    /// Forgets the areas, so that no later Install removes what is in them.
-    pub(super) fn keep(&mut self) -> Result<(), StepError> {
-        self.areas.clear();
-        self.write_list(None)
     }
 }
 
-/// Removes what a killed Install left: its areas and its working directory.
-pub(super) fn drop_leftovers(working: &Path, warnings: &mut Vec<String>) {
-    let Ok(list) = fs_err::read(working.join(LIST)) else {
-        if let Err(error) = fs_err::remove_dir_all(working)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            warnings.push(format!(
-                "cannot remove what an earlier Install left: {error}"
-            ));
+/// Removes the areas that the list in `working` names. Those that cannot be removed come back,
+/// with the reason.
+pub(super) fn drop_listed(working: &Path) -> Vec<(PathBuf, io::Error)> {
+    let mut left = Vec::new();
+    for path in listed(working) {
+        match drop_area(&path) {
+            Ok(()) | Err(OpenError::Io(Errno::ENOENT | Errno::ENOTDIR)) => {}
+            Err(OpenError::Io(error)) => left.push((path, error.into())),
+            Err(OpenError::Untrusted { .. }) => left.push((path, Errno::ELOOP.into())),
         }
-        return;
-    };
-    for path in list
-        .split(|byte| *byte == 0)
+    }
+    left
+}
+
+/// The areas that the list in `working` names.
+pub(super) fn listed(working: &Path) -> Vec<PathBuf> {
+    let list = fs_err::read(working.join(LIST)).unwrap_or_default();
+    list.split(|byte| *byte == 0)
         .filter(|path| !path.is_empty())
-    {
-        let path = Path::new(OsStr::from_bytes(path));
-        match drop_area(path) {
-            Ok(()) => warnings.push(format!(
-                "removed the staging directory {} of an Install that was killed",
-                path.display()
-            )),
-            Err(OpenError::Io(Errno::ENOENT | Errno::ENOTDIR)) => {}
-            // Nothing that comes now needs its place, so it must not stop every later Install.
-            Err(_) => warnings.push(format!(
-                "cannot remove the staging directory {} of an Install that was killed; remove it \
-                 by hand",
-                path.display()
-            )),
-        }
-    }
-    if let Err(error) = fs_err::remove_dir_all(working) {
-        warnings.push(format!(
-            "cannot remove what an earlier Install left: {error}"
-        ));
-    }
+        .map(|path| PathBuf::from(OsStr::from_bytes(path)))
+        .collect()
 }
 
-fn drop_area(path: &Path) -> Result<(), OpenError> {
+/// Takes the areas for which `keep` is true off the list, so that nobody removes them.
+pub(super) fn forget(working: &Path, keep: impl Fn(&Path) -> bool) -> io::Result<()> {
+    let mut list = Vec::new();
+    for path in listed(working).iter().filter(|path| !keep(path)) {
+        list.extend_from_slice(path.as_os_str().as_bytes());
+        list.push(0);
+    }
+    write_atomically(&working.join(LIST), &list, 0o600)
+}
+
+/// Opens an area, which must be one of ours.
+pub(super) fn open_area(path: &Path) -> Result<(OwnedFd, OwnedFd), OpenError> {
     let (Some(host), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Errno::EINVAL.into());
     };
-    let mut at = descriptors::root()?;
-    for step in host.iter().skip(1) {
-        at = descriptors::enter(at.as_fd(), step)?;
-    }
+    let at = descriptors::walk(host)?;
     let opened = openat(&at, name, DIRECTORY, Mode::empty())?;
     let status = fstat(&opened)?;
     let is_ours = status.st_uid == geteuid().as_raw() && status.st_mode & 0o777 == 0o700;
     if !is_ours || !name.as_bytes().starts_with(PREFIX.as_bytes()) {
         return Err(Errno::EPERM.into());
     }
-    let io = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or_default());
-    descriptors::empty(&opened).map_err(io)?;
-    Ok(unlinkat(&at, name, UnlinkatFlags::RemoveDir)?)
+    Ok((at, opened))
 }
 
-/// Whether a node has a directory of its own that exists.
-pub(super) fn has_directory(plan: &Plan, id: NodeId) -> bool {
-    plan.tree.node(id).directory != NONE
+/// Where set aside things wait, in an opened area.
+pub(super) fn open_old(area: &OwnedFd) -> nix::Result<OwnedFd> {
+    openat(area, OLD, DIRECTORY, Mode::empty())
+}
+
+/// A directory below an opened area.
+pub(super) fn open_below(area: &OwnedFd, path: &Path) -> nix::Result<OwnedFd> {
+    let mut at = openat(area, ".", DIRECTORY, Mode::empty())?;
+    for step in path {
+        at = openat(&at, step, DIRECTORY, Mode::empty())?;
+    }
+    Ok(at)
+}
+
+fn drop_area(path: &Path) -> Result<(), OpenError> {
+    let (at, opened) = open_area(path)?;
+    let io = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or_default());
+    descriptors::empty(&opened).map_err(io)?;
+    let name = path.file_name().unwrap_or_default();
+    Ok(unlinkat(&at, name, UnlinkatFlags::RemoveDir)?)
 }

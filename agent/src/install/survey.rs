@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::stat::fstat;
@@ -61,7 +61,7 @@ impl Survey {
         self.tree.path(id)
     }
 
-    fn descriptor(&mut self, id: NodeId) -> Result<Rc<OwnedFd>, OpenError> {
+    fn descriptor(&mut self, id: NodeId) -> Result<Arc<OwnedFd>, OpenError> {
         let tree = &self.tree;
         self.open.get(
             id,

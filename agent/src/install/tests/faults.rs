@@ -4,25 +4,29 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
+use nix::errno::Errno;
 use rstest::rstest;
 
 use super::host::*;
 use crate::appspec::{AppSpec, Mode};
 use crate::deployment::FileExistsBehavior::{self, Disallow, Overwrite};
 use crate::install::apply::Moment;
-use crate::install::place::{self, Abilities};
+use crate::install::place;
 use crate::install::{InstallError, StepError};
 
-type Everything = (BTreeMap<PathBuf, Seen>, BTreeMap<PathBuf, Seen>);
+pub(super) type Everything = (BTreeMap<PathBuf, Seen>, BTreeMap<PathBuf, Seen>);
 
-fn everything(host: &Host) -> Everything {
+pub(super) fn everything(host: &Host) -> Everything {
     (snapshot(&host.srv()), snapshot(&host.path("root")))
 }
 
 /// A host whose next Install does everything that an Install can: new, replaced, foreign,
 /// changed type, made again, removed.
-fn busy_host() -> (Host, PathBuf, AppSpec) {
-    let host = Host::new();
+pub(super) fn busy_host() -> (Host, PathBuf, AppSpec) {
+    busy(Host::new())
+}
+
+pub(super) fn busy(host: Host) -> (Host, PathBuf, AppSpec) {
     host.deploy(
         "app",
         &[
@@ -66,10 +70,13 @@ fn busy_host() -> (Host, PathBuf, AppSpec) {
 }
 
 #[rstest]
-#[case::kernel(Abilities::ALL)]
-#[case::without_exchange_and_noreplace(place::tests::NONE)]
-fn a_failure_before_any_step_leaves_everything_as_it_was(#[case] can: Abilities) {
-    place::tests::ASSUMED.set(can);
+#[case::kernel(None)]
+#[case::too_old_a_kernel(Some(Errno::ENOSYS))]
+#[case::unknown_flag(Some(Errno::EINVAL))]
+#[case::filtered(Some(Errno::EPERM))]
+#[case::across(Some(Errno::EXDEV))]
+fn a_failure_before_any_step_leaves_everything_as_it_was(#[case] refusal: Option<Errno>) {
+    place::tests::REFUSAL.set(refusal);
     let (host, archive, appspec) = busy_host();
     let before = everything(&host);
     let mut steps = 0;
@@ -101,38 +108,6 @@ fn a_failure_before_any_step_leaves_everything_as_it_was(#[case] can: Abilities)
         "22"
     );
     assert_eq!((host.mode("app/d"), host.mode("app/whole")), (0o751, 0o751));
-}
-
-#[test]
-fn a_killed_install_is_recorded_and_its_staging_is_removed_by_the_next() {
-    let (host, archive, appspec) = busy_host();
-    for kill_at in 0.. {
-        // Neither the undo nor the removal of the staging areas runs, as after a kill.
-        let mut step = 0;
-        let killed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            host.install_watched(&archive, &appspec, &Overwrite, &mut |_| {
-                step += 1;
-                if step == kill_at + 1 {
-                    std::panic::resume_unwind(Box::new(()));
-                }
-                Ok(())
-            })
-        }));
-        if killed.is_ok() {
-            break;
-        }
-        // Everything that lies about is recorded, so an empty revision leaves only what is foreign.
-        if kill_at % 7 == 0 {
-            host.deploy("empty", &[]);
-            host.assert_tidy();
-            let mut left: Vec<_> = snapshot(&host.srv()).into_keys().collect();
-            left.retain(|path| path.to_str() != Some("empty") && path.to_str() != Some("foreign"));
-            assert_eq!(left, Vec::<PathBuf>::new(), "killed at step {kill_at}");
-        }
-    }
-    host.install(&archive, &appspec, &Overwrite).unwrap();
-    host.assert_tidy();
-    assert_eq!(host.text("app/same"), "2");
 }
 
 #[test]
@@ -252,59 +227,36 @@ fn a_directory_swapped_for_a_link_after_the_plan_is_not_followed() {
     }
 }
 
-/// A small file system, unmounted when dropped.
-struct Small(PathBuf);
-
-impl Small {
-    fn mount(path: PathBuf, kind: &str, options: &str) -> Option<Self> {
-        if !is_root() {
-            return None;
-        }
-        fs_err::create_dir_all(&path).unwrap();
-        if run(
-            "mount",
-            &["-t", kind, "-o", options, "tmpfs", path.to_str().unwrap()],
-        ) {
-            return Some(Self(path));
-        }
-        assert!(
-            std::env::var_os("REQUIRE_ROOT_TESTS").is_none(),
-            "cannot mount"
-        );
-        eprintln!("skipped: cannot mount");
-        None
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        run("umount", &[self.0.to_str().unwrap()]);
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "a test's own set-up")]
-fn run(program: &str, arguments: &[&str]) -> bool {
-    std::process::Command::new(program)
-        .args(arguments)
-        .status()
-        .is_ok_and(|status| status.success())
-}
-
 #[test]
-fn a_full_disk_leaves_everything_as_it_was() {
+fn too_little_room_is_found_before_anything_is_staged() {
     let host = Host::new();
-    let Some(_mounted) = Small::mount(host.at("small"), "tmpfs", "size=256k") else {
+    let options = "size=256k,nr_inodes=30";
+    let Some(_mounted) = Small::mount(host.at("small"), "tmpfs", options) else {
         return;
     };
     host.deploy("small/app", &[File("x", "1"), File("y", "1")]);
     let before = everything(&host);
     let big = "b".repeat(200_000);
+    let appspec = host.appspec(&[("", "small/app")]);
+    let mut staged = false;
     let archive = host.archive("second", &[File("x", &big), File("y", &big)]);
-    let error = host
-        .install(&archive, &host.appspec(&[("", "small/app")]), &Disallow)
-        .unwrap_err();
-    let text = crate::error::chain(&error);
-    assert!(text.contains("small/app/y: No space left"), "{text}");
+    let result = host.install_watched(&archive, &appspec, &Disallow, &mut |_| {
+        staged = true;
+        Ok(())
+    });
+    match result {
+        Err(InstallError::NoSpace { needed, free, .. }) => assert!(needed > free && free > 0),
+        other => panic!("{other:?}"),
+    }
+    let names: Vec<String> = (0..40).map(|number| number.to_string()).collect();
+    let many: Vec<_> = names.iter().map(|name| File(name, "1")).collect();
+    let archive = host.archive("third", &many);
+    let result = host.install(&archive, &appspec, &Disallow);
+    match result {
+        Err(InstallError::NoInodes { needed, free, .. }) => assert!(needed > free && free > 0),
+        other => panic!("{other:?}"),
+    }
+    assert!(!staged);
     assert_eq!(everything(&host), before);
 }
 
@@ -353,7 +305,7 @@ fn a_bind_mount_of_the_same_file_system_is_another_place() {
         );
         return;
     }
-    let _mounted = Small(to);
+    let _mounted = Small::there(to);
     host.deploy("app", &[File("bound/x", "1"), File("y", "1")]);
     host.deploy("app", &[File("bound/x", "2"), File("bound/d/z", "2")]);
     assert_eq!(host.text("elsewhere/x") + &host.text("elsewhere/d/z"), "22");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::appspec::{AppSpec, FileMapping, Pattern, Permission};
 use crate::deployment::{DeploymentGroupId, FileExistsBehavior};
 use crate::deployment_root::{DeploymentRoot, InstructionFiles};
-use crate::install::apply::{Moment, install_watched};
+use crate::install::apply::{Moment, Watch, install_watched};
 use crate::install::{InstallError, InstallOptions, InstallRequest, Installed, Plan, PlanError};
 
 /// True when tests that need root can run; fails where they must.
@@ -101,6 +101,7 @@ pub(super) struct Host {
     directory: tempfile::TempDir,
     pub(super) options: InstallOptions,
     pub(super) group: &'static str,
+    pub(super) interrupted: std::sync::atomic::AtomicBool,
 }
 
 impl Host {
@@ -111,6 +112,7 @@ impl Host {
             directory,
             options: InstallOptions::default(),
             group: "group",
+            interrupted: false.into(),
         }
     }
 
@@ -181,9 +183,16 @@ impl Host {
         archive: &Path,
         appspec: &AppSpec,
         behavior: &FileExistsBehavior,
-        watch: &mut dyn FnMut(Moment) -> std::io::Result<()>,
+        watch: &mut (dyn FnMut(Moment) -> std::io::Result<()> + Send),
     ) -> Result<Installed, InstallError> {
         let deployment = self.path("root/group/d-1");
+        // Moments come from several threads.
+        let watch = std::sync::Mutex::new(watch);
+        let watch = |moment| {
+            (watch
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner))(moment)
+        };
         let request = InstallRequest {
             archive,
             deployment_directory: &deployment,
@@ -191,8 +200,9 @@ impl Host {
             behavior,
             records: &self.records(),
             options: &self.options,
+            interrupted: &self.interrupted,
         };
-        install_watched(&request, watch)
+        install_watched(&request, &Watch(&watch))
     }
 
     pub(super) fn plan(
@@ -208,6 +218,7 @@ impl Host {
             behavior,
             records: &self.records(),
             options: &self.options,
+            interrupted: &self.interrupted,
         })
     }
 
@@ -251,7 +262,12 @@ impl Host {
 
     /// Nothing of an Install is left but its results.
     pub(super) fn assert_tidy(&self) {
-        for path in snapshot(self.directory.path()).keys() {
+        let root = Some(self.path("root")).filter(|root| root.exists());
+        for path in [self.srv()]
+            .iter()
+            .chain(&root)
+            .flat_map(|base| snapshot(base).into_keys())
+        {
             let name = path.to_string_lossy();
             assert!(
                 !name.contains(".codedeploy-") && !name.contains("-install/"),
@@ -271,4 +287,77 @@ pub(super) fn problems(result: Result<Installed, InstallError>) -> String {
         Err(InstallError::Plan(error @ PlanError::Conflicts(_))) => crate::error::chain(&error),
         other => panic!("no conflicts but {other:?}"),
     }
+}
+
+/// A small file system, unmounted when dropped.
+pub(super) struct Small(PathBuf);
+
+impl Small {
+    /// Mounts one where root can; fails where root must.
+    pub(super) fn mount(path: PathBuf, kind: &str, options: &str) -> Option<Self> {
+        let at = path.to_str().unwrap().to_owned();
+        Self::mounted(path, &["-t", kind, "-o", options, "tmpfs", &at])
+    }
+
+    /// An ext4 of 8 MB, in a file beside `path`.
+    pub(super) fn ext4(path: PathBuf) -> Option<Self> {
+        let image = path.with_extension("ext4");
+        if is_root() {
+            let file = fs_err::File::create(&image).unwrap();
+            file.set_len(8 << 20).unwrap();
+            assert!(run("mkfs.ext4", &["-q", "-F", image.to_str().unwrap()]));
+        }
+        let at = path.to_str().unwrap().to_owned();
+        Self::mounted(path, &["-o", "loop", image.to_str().unwrap(), &at])
+    }
+
+    /// An overlay over what is in `path` now.
+    pub(super) fn overlay(path: PathBuf) -> Option<Self> {
+        let beside = |name: &str| path.with_extension(name).to_str().unwrap().to_owned();
+        let [lower, upper, work] = ["lower", "upper", "work"].map(beside);
+        if is_root() {
+            fs_err::rename(&path, &lower).unwrap();
+            for directory in [path.to_str().unwrap(), &upper, &work] {
+                fs_err::create_dir(directory).unwrap();
+            }
+        }
+        let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+        let at = path.to_str().unwrap().to_owned();
+        Self::mounted(path, &["-t", "overlay", "-o", &options, "overlay", &at])
+    }
+
+    fn mounted(path: PathBuf, arguments: &[&str]) -> Option<Self> {
+        if !is_root() {
+            return None;
+        }
+        fs_err::create_dir_all(&path).unwrap();
+        if run("mount", arguments) {
+            return Some(Self(path));
+        }
+        assert!(
+            std::env::var_os("REQUIRE_ROOT_TESTS").is_none(),
+            "cannot mount"
+        );
+        eprintln!("skipped: cannot mount");
+        None
+    }
+
+    /// What is mounted there already.
+    pub(super) fn there(path: PathBuf) -> Self {
+        Self(path)
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        run("umount", &[self.0.to_str().unwrap()]);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's own set-up")]
+pub(super) fn run(program: &str, arguments: &[&str]) -> bool {
+    std::process::Command::new(program)
+        .args(arguments)
+        .status()
+        .is_ok_and(|status| status.success())
 }

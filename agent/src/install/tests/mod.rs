@@ -1,5 +1,6 @@
 //! Whole Installs into temporary directories.
 
+mod crash;
 mod details;
 mod faults;
 mod host;
@@ -7,3 +8,5 @@ mod permissions;
 mod properties;
 mod records;
 mod selinux;
+mod updates;
+mod volumes;

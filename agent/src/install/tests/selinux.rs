@@ -135,3 +135,88 @@ fn missing_programs_and_unconfined_types_are_found_in_the_plan() {
         assert!(text.contains(part), "{part}: {text}");
     }
 }
+
+/// The rules that the calls in `log` amount to.
+fn rules(log: &std::path::Path) -> std::collections::BTreeSet<String> {
+    let mut rules = std::collections::BTreeSet::new();
+    for line in fs_err::read_to_string(log).unwrap_or_default().lines() {
+        let Some(rest) = line.strip_prefix("fcontext ") else {
+            continue;
+        };
+        let spec = rest.rsplit(' ').next().unwrap().to_owned();
+        if rest.starts_with("-a") {
+            rules.insert(spec);
+        } else {
+            rules.remove(&spec);
+        }
+    }
+    rules
+}
+
+#[test]
+fn after_a_kill_at_any_step_the_rules_are_those_of_the_set_that_is_there() {
+    for kill_at in 0.. {
+        let mut host = Host::new();
+        let log = tools(&mut host);
+        let mut appspec = host.appspec(&[("", "app")]);
+        let mut rule = host.rule("app", 3);
+        rule.context = Some(context());
+        appspec.permissions = vec![rule];
+        let first = host.archive("first", &[File("old", ""), File("both", "")]);
+        host.install(&first, &appspec, &Disallow).unwrap();
+        let before = rules(&log);
+        assert_eq!(before.len(), 2);
+        let second = host.archive("second", &[File("new", ""), File("both", "")]);
+        if !super::crash::killed(&host, &second, &appspec, kill_at) {
+            break;
+        }
+        let outcome = super::crash::recover(&host).map(|recovered| recovered.outcome);
+        let name = |name| format!("'{}'", host.at("app").join(name).display());
+        if outcome == Some(crate::install::Outcome::RolledForward) {
+            let after = [name("both"), name("new")].into_iter().collect();
+            assert_eq!(rules(&log), after, "killed at step {kill_at}");
+        } else {
+            assert_eq!(rules(&log), before, "killed at step {kill_at}");
+        }
+        host.assert_tidy();
+    }
+}
+
+#[test]
+fn rules_that_may_have_been_replaced_when_the_agent_was_killed_are_told_of() {
+    let mut host = Host::new();
+    let log = tools(&mut host);
+    let mut appspec = host.appspec(&[("", "app")]);
+    let mut rule = host.rule("app", 3);
+    rule.context = Some(context());
+    appspec.permissions = vec![rule];
+    let archive = host.archive("a", &[File("x", "")]);
+    let mut step = 0;
+    let mut contexts = 0;
+    host.install_watched(&archive, &appspec, &Disallow, &mut |moment| {
+        step += 1;
+        if moment == crate::install::apply::Moment::Contexts && contexts == 0 {
+            contexts = step;
+        }
+        Ok(())
+    })
+    .unwrap();
+    // The same steps again, and killed just before the rules are replaced, as seen from outside.
+    assert!(super::crash::killed(
+        &host,
+        &archive,
+        &appspec,
+        contexts - 1
+    ));
+    let working = host.records().installing();
+    fs_err::write(working.join(crate::install::commit::RULES_BEGUN), "").unwrap();
+    fs_err::write(format!("{}.semanage", log.display()), "").unwrap();
+    let recovered = super::crash::recover(&host).unwrap();
+    assert!(
+        recovered
+            .warnings
+            .join("")
+            .contains("SELinux rules is not known")
+    );
+    host.assert_tidy();
+}

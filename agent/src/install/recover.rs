@@ -1,0 +1,225 @@
+//! Finishing or undoing what a killed Install left, before anything else is planned: back when its
+//! commit record is not on the disk, forward when it is (see [`super::journal`]).
+
+use std::io;
+use std::path::Path;
+
+use nix::unistd::geteuid;
+
+use super::apply::{Moment, Watch};
+use super::commit;
+use super::error::InstallError;
+use super::journal::{self, Entry, JournalError};
+use super::records;
+use super::request::SelinuxTools;
+use super::staging;
+use super::undo::{Undo, kept};
+use crate::deployment::DeploymentGroupId;
+use crate::deployment_root::{DeploymentRoot, InstructionFiles};
+use crate::files::Lock;
+
+/// What was done about an Install that did not come to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovered {
+    /// What is installed now.
+    pub outcome: Outcome,
+    /// What should be known.
+    pub warnings: Vec<String>,
+}
+
+/// What is installed after a recovery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The old revision: the Install had changed nothing yet.
+    NotBegun,
+    /// The old revision: every change was undone.
+    RolledBack,
+    /// The new revision: the Install had been committed.
+    RolledForward,
+    /// What another agent has installed since.
+    Superseded,
+}
+
+impl Recovered {
+    /// What happened, in a sentence.
+    #[must_use]
+    pub fn describe(&self) -> &'static str {
+        match self.outcome {
+            Outcome::NotBegun => "an earlier Install was killed before it had changed anything",
+            Outcome::RolledBack => {
+                "an earlier Install was killed half way: the revision before it is in place again"
+            }
+            Outcome::RolledForward => {
+                "an earlier Install was killed after its commit: its revision is in place, and \
+                 what it replaced has been removed"
+            }
+            Outcome::Superseded => {
+                "an earlier Install was killed half way, and another agent has installed since"
+            }
+        }
+    }
+}
+
+/// Finishes or undoes what a killed Install left. Afterwards destinations and records are those of
+/// one revision. None: there was nothing to do. The caller holds the group's lock.
+///
+/// # Errors
+/// When the journal cannot be used, or something could not be put back: nothing is lost, and the
+/// message says what to do. The next call tries again.
+pub fn recover(
+    records: &InstructionFiles,
+    tools: &SelinuxTools,
+) -> Result<Option<Recovered>, InstallError> {
+    recover_watched(records, tools, Watch::NONE)
+}
+
+/// Does [`recover`] for every group of a deployment root. Takes each group's lock itself: the
+/// caller holds none of them. A group that somebody is at work on is left alone.
+///
+/// # Errors
+/// When the directory of the records cannot be listed.
+pub fn recover_all(
+    root: &DeploymentRoot,
+    tools: &SelinuxTools,
+) -> io::Result<Vec<(DeploymentGroupId, Result<Recovered, InstallError>)>> {
+    let listed = match fs_err::read_dir(root.instructions_directory()) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut recovered = Vec::new();
+    for entry in listed {
+        let name = entry?.file_name();
+        let group = name
+            .to_str()
+            .and_then(|name| name.strip_prefix('.')?.strip_suffix("-install"))
+            .and_then(|group| DeploymentGroupId::new(group).ok());
+        let Some(group) = group else { continue };
+        let records = root.instructions(&group);
+        let result = match Lock::try_acquire(&records.lock()) {
+            Ok(None) => continue,
+            Ok(Some(_held)) => recover(&records, tools),
+            Err(error) => Err(InstallError::Recovery {
+                working: records.installing(),
+                source: io::Error::other(error),
+            }),
+        };
+        if let Some(result) = result.transpose() {
+            recovered.push((group, result));
+        }
+    }
+    Ok(recovered)
+}
+
+pub(super) fn recover_watched(
+    files: &InstructionFiles,
+    tools: &SelinuxTools,
+    watch: &Watch<'_>,
+) -> Result<Option<Recovered>, InstallError> {
+    let working = files.installing();
+    let failed = |source| InstallError::Recovery {
+        working: working.clone(),
+        source,
+    };
+    let unusable = |source| InstallError::Journal {
+        working: working.clone(),
+        areas: staging::listed(&working),
+        source,
+    };
+    match fs_err::symlink_metadata(&working) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+        Ok(found) => {
+            use std::os::unix::fs::MetadataExt as _;
+
+            let is_ours = found.uid() == geteuid().as_raw() && found.mode() & 0o022 == 0;
+            if !found.is_dir() || !is_ours {
+                return Err(unusable(JournalError::Foreign));
+            }
+        }
+    }
+    let Some(entries) = journal::read(&working, journal::JOURNAL).map_err(unusable)? else {
+        let outcome = if working.join(journal::COMMITTED).exists() {
+            Outcome::RolledForward
+        } else if working.join(journal::UNDONE).exists() {
+            Outcome::RolledBack
+        } else {
+            Outcome::NotBegun
+        };
+        let mut warnings = Vec::new();
+        if outcome == Outcome::RolledForward {
+            prune(files, &working, watch, &mut warnings);
+        }
+        drop_all(&working, watch, &mut warnings);
+        return Ok(Some(Recovered { outcome, warnings }));
+    };
+    if !records::are_of(files, &entries).map_err(failed)? {
+        let mut warnings = Vec::new();
+        for area in staging::listed(&working) {
+            warnings.push(kept(&area));
+        }
+        staging::forget(&working, |_| true)
+            .and_then(|()| journal::retire(&working, journal::UNDONE, true))
+            .map_err(failed)?;
+        drop_all(&working, watch, &mut warnings);
+        let outcome = Outcome::Superseded;
+        return Ok(Some(Recovered { outcome, warnings }));
+    }
+    let undone = Undo::new(files, &working, tools, watch, &entries).run(true);
+    let mut warnings = undone.map_err(|undo| InstallError::NotRecovered {
+        kept: undo.kept,
+        working: working.clone(),
+        problems: undo.problems,
+    })?;
+    drop_all(&working, watch, &mut warnings);
+    Ok(Some(Recovered {
+        outcome: Outcome::RolledBack,
+        warnings,
+    }))
+}
+
+/// Removes the stale directories of a committed Install, as far as that is still its own to do.
+fn prune(files: &InstructionFiles, working: &Path, watch: &Watch<'_>, warnings: &mut Vec<String>) {
+    let entries = match journal::read(working, journal::COMMITTED) {
+        Ok(entries) => entries.unwrap_or_default(),
+        Err(error) => {
+            warnings.push(format!(
+                "empty directories of the last revision may be left: {}",
+                crate::error::chain(&error)
+            ));
+            return;
+        }
+    };
+    if !records::are_of(files, &entries).unwrap_or(false) {
+        return;
+    }
+    for entry in entries {
+        if let Entry::Stale(path) = entry {
+            watch.pass(Moment::Prune);
+            commit::prune(&path, warnings);
+        }
+    }
+}
+
+/// Removes what is left when no journal is in force any more.
+fn drop_all(working: &Path, watch: &Watch<'_>, warnings: &mut Vec<String>) {
+    watch.pass(Moment::Discard);
+    // Nothing that comes now needs their place, so they must not stop every later Install.
+    for (area, error) in staging::drop_listed(working) {
+        warnings.push(format!(
+            "cannot remove the staging directory {}: {error}; remove it by hand",
+            area.display()
+        ));
+    }
+    forget(working, watch, warnings);
+}
+
+/// Removes the working directory.
+pub(super) fn forget(working: &Path, watch: &Watch<'_>, warnings: &mut Vec<String>) {
+    watch.pass(Moment::Forget);
+    if let Err(error) = fs_err::remove_dir_all(working)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        warnings.push(format!("cannot clean up after the Install: {error}"));
+    }
+}

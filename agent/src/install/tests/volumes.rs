@@ -1,0 +1,153 @@
+//! Real file systems of other kinds, and full ones: the promises hold on each.
+
+use rstest::rstest;
+
+use super::crash::{after_a_whole_install, comparable, killed, recover};
+use super::faults::{busy, everything};
+use super::host::*;
+use crate::deployment::FileExistsBehavior::Overwrite;
+use crate::install::{InstallError, Outcome};
+
+/// What is mounted where, over a directory of the host.
+#[derive(Debug, Clone, Copy)]
+enum On {
+    Tmpfs(&'static str),
+    Ext4(&'static str),
+    /// Over an empty directory.
+    Overlay(&'static str),
+}
+
+impl On {
+    fn mount(self, host: &Host) -> Option<Small> {
+        match self {
+            Self::Tmpfs(name) => Small::mount(host.path(name), "tmpfs", "size=1m,mode=755"),
+            Self::Ext4(name) => Small::ext4(host.path(name)),
+            Self::Overlay(name) => Small::overlay(host.path(name)),
+        }
+    }
+
+    fn full(self, host: &Host) -> std::path::PathBuf {
+        let (Self::Tmpfs(name) | Self::Ext4(name) | Self::Overlay(name)) = self;
+        host.path(name).join("filler")
+    }
+}
+
+#[rstest]
+#[case::tmpfs(On::Tmpfs("srv"))]
+#[case::ext4(On::Ext4("srv"))]
+#[case::overlay(On::Overlay("srv"))]
+fn after_a_kill_the_set_is_old_or_new_on(#[case] on: On) {
+    let after = after_a_whole_install();
+    let mut outcomes = Vec::new();
+    // Every third: each run makes and mounts a file system.
+    for kill_at in (0..).step_by(3) {
+        let host = Host::new();
+        let Some(mounted) = on.mount(&host) else {
+            return;
+        };
+        let (host, archive, appspec) = busy(host);
+        // Unmounted before its directory is removed: what is declared last is dropped first.
+        let _mounted = mounted;
+        let before = everything(&host);
+        if !killed(&host, &archive, &appspec, kill_at) {
+            break;
+        }
+        let outcome = recover(&host).map(|recovered| recovered.outcome);
+        match outcome {
+            Some(Outcome::RolledForward) => {
+                let mut now = comparable(&host);
+                now.remove(std::path::Path::new("lost+found"));
+                assert_eq!(now, after);
+            }
+            _ => assert_eq!(everything(&host), before, "killed at step {kill_at}"),
+        }
+        host.assert_tidy();
+        outcomes.push(outcome);
+    }
+    outcomes.dedup();
+    assert_eq!(outcomes.len(), 3, "{outcomes:?}");
+}
+
+/// From each step on, the file system of the destinations or that of the records is full.
+#[rstest]
+#[case::tmpfs(On::Tmpfs("srv"))]
+#[case::ext4(On::Ext4("srv"))]
+#[case::records_on_tmpfs(On::Tmpfs("root"))]
+#[case::records_on_ext4(On::Ext4("root"))]
+fn a_disk_that_is_full_from_any_step_on_leaves_the_old_or_the_new_set(#[case] on: On) {
+    let after = after_a_whole_install();
+    let (mut failures, mut successes) = (0, 0);
+    for full_at in (0..).step_by(2) {
+        let host = Host::new();
+        let Some(mounted) = on.mount(&host) else {
+            return;
+        };
+        let (host, archive, appspec) = busy(host);
+        // Unmounted before its directory is removed: what is declared last is dropped first.
+        let _mounted = mounted;
+        let before = everything(&host);
+        let filler = on.full(&host);
+        let mut step = 0;
+        let result = host.install_watched(&archive, &appspec, &Overwrite, &mut |_| {
+            step += 1;
+            if step == full_at + 1 {
+                fill_up(&filler);
+            }
+            Ok(())
+        });
+        if !filler.exists() {
+            break;
+        }
+        fs_err::remove_file(&filler).unwrap();
+        match result {
+            Ok(_) => {
+                let mut now = comparable(&host);
+                now.remove(std::path::Path::new("lost+found"));
+                assert_eq!(now, after, "full at step {full_at}");
+                successes += 1;
+            }
+            Err(InstallError::Undone(error)) => {
+                assert!(crate::error::chain(&error).contains("No space left"));
+                assert_eq!(everything(&host), before, "full at step {full_at}");
+                failures += 1;
+            }
+            Err(error) => panic!("step {full_at}: {}", crate::error::chain(&error)),
+        }
+        host.assert_tidy();
+    }
+    assert!(failures > 0 && successes > 0, "{failures} {successes}");
+}
+
+fn fill_up(path: &std::path::Path) {
+    use std::io::Write as _;
+
+    let mut file = fs_err::File::create(path).unwrap();
+    for size in [64 * 1024, 4096, 512, 1] {
+        while file.write_all(&vec![1; size]).is_ok() {}
+    }
+    // Blocks that were promised before they were taken.
+    let _ = file.sync_all();
+}
+
+#[test]
+fn a_revision_in_the_lower_layer_of_an_overlay_is_updated() {
+    let host = Host::new();
+    let old = [File("a/x", "1"), File("a/y", "1"), File("stale/z", "1")];
+    host.deploy("app", &old);
+    let Some(mounted) = Small::overlay(host.srv()) else {
+        return;
+    };
+    let _mounted = mounted;
+    for number in ["2", "3"] {
+        host.deploy(
+            "app",
+            &[File("a/x", number), File("a/y", number), File("b", "2")],
+        );
+        assert_eq!(
+            host.text("app/a/x") + &host.text("app/a/y"),
+            number.repeat(2)
+        );
+    }
+    assert!(!host.at("app/stale").exists());
+    host.assert_tidy();
+}
