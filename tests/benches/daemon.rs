@@ -247,7 +247,12 @@ fn syncs() {
         &["DownloadBundle"],
         "",
     );
-    count("file syncs of Install, of one file", "d-SYNC", &["Install"], "");
+    count(
+        "file syncs of Install, of one file",
+        "d-SYNC",
+        &["Install"],
+        "",
+    );
 }
 
 /// Waits until nothing but a poll is under way.
