@@ -1,6 +1,6 @@
 //! What a process takes, by /proc.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 /// A process at one moment.
@@ -42,7 +42,7 @@ impl Footprint {
             .sum();
         let zombies = fs_err::read_dir("/proc")
             .unwrap()
-            .filter(|entry| is_zombie_of(entry.as_ref().unwrap().path(), pid))
+            .filter(|entry| is_zombie_of(&entry.as_ref().unwrap().path(), pid))
             .count();
         Self {
             resident_kb: field("VmRSS:"),
@@ -55,7 +55,7 @@ impl Footprint {
     }
 }
 
-fn is_zombie_of(process: PathBuf, parent: i32) -> bool {
+fn is_zombie_of(process: &Path, parent: i32) -> bool {
     let beginning = format!("Z {parent} ");
     fs_err::read_to_string(process.join("stat")).is_ok_and(|stat| {
         stat.rsplit_once(") ")
