@@ -10,15 +10,12 @@
     reason = "a tool for developers: what fails is shown as it is"
 )]
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use integration_tests::DaemonHost;
-use integration_tests::fakes::command_service::{
-    Call, Ending, Operation, ScriptedDeployment, Specification,
-};
-use integration_tests::fakes::{FakeCommandService, Signer};
+use integration_tests::fakes::Signer;
+use integration_tests::fakes::command_service::{ScriptedDeployment, Specification};
 use serde_json::json;
 
 fn main() -> ExitCode {
@@ -43,7 +40,7 @@ fn main() -> ExitCode {
     println!("Enter: deploy {}.  Ctrl-C: end.\n", directory.display());
     std::thread::scope(|scope| {
         let service = &daemon.service;
-        scope.spawn(move || show_calls(service));
+        scope.spawn(move || service.show(|call| println!("{call}")));
         for number in 1.. {
             let key = format!("revision-{number}.zip");
             daemon.publish(&key, &directory);
@@ -63,51 +60,4 @@ fn main() -> ExitCode {
         }
     });
     ExitCode::SUCCESS
-}
-
-/// Prints each call when it has ended; a poll may be held while other calls come and go.
-fn show_calls(service: &FakeCommandService) {
-    let mut shown = HashSet::new();
-    loop {
-        let is_news = |(number, call): &(usize, &Call)| {
-            call.ending != Ending::Open && !shown.contains(number)
-        };
-        let calls = service.wait_until(|calls| calls.iter().enumerate().any(|c| is_news(&c)));
-        let news: Vec<usize> = calls
-            .iter()
-            .enumerate()
-            .filter(is_news)
-            .map(|(number, _)| number)
-            .collect();
-        for number in news {
-            println!("{}", line(&calls[number]));
-            shown.insert(number);
-        }
-    }
-}
-
-fn line(call: &Call) -> String {
-    let operation = call
-        .operation
-        .map_or_else(|| call.target.clone(), |known| known.to_string());
-    let detail = match call.operation {
-        Some(Operation::Poll) => {
-            let command = &call.response["HostCommand"]["CommandName"];
-            command
-                .as_str()
-                .map_or_else(|| "nothing".to_owned(), str::to_owned)
-        }
-        Some(Operation::Acknowledge) => call.body["Diagnostics"]["Payload"].to_string(),
-        Some(Operation::Complete) => {
-            let diagnostics = call.diagnostics();
-            format!(
-                "{} {}: {}",
-                call.text("CommandStatus"),
-                diagnostics["error_code"],
-                diagnostics["message"].as_str().unwrap_or_default()
-            )
-        }
-        _ => String::new(),
-    };
-    format!("{operation:<30} {:?} {detail}", call.ending)
 }

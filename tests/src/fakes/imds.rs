@@ -1,12 +1,14 @@
 //! An instance metadata service: versions 1 and 2, and the ways in which it fails.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::Method;
 use serde_json::json;
 
+use super::ANY_PORT;
 use super::server::{Received, Reply, Script, Server};
 use super::transcript::Transcript;
 
@@ -94,6 +96,15 @@ impl FakeImds {
     /// When it cannot be started.
     #[must_use]
     pub fn start(region: &str) -> Self {
+        Self::start_at(ANY_PORT, region)
+    }
+
+    /// The same at an address: 169.254.169.254, say, on a machine that has it.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_at(address: SocketAddr, region: &str) -> Self {
         let state = State {
             mode: Mode::Answering,
             tokens: Tokens::Optional,
@@ -106,7 +117,7 @@ impl FakeImds {
             transcript: Transcript::default(),
         });
         let handler = Arc::clone(&shared);
-        let server = Server::start(move |received| {
+        let server = Server::start(address, move |received| {
             let shared = Arc::clone(&handler);
             async move { shared.answer(received).await }
         });

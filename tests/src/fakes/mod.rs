@@ -15,7 +15,13 @@ mod signature;
 mod signer;
 mod transcript;
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 pub use command_service::FakeCommandService;
 pub use imds::FakeImds;
 pub use signature::Key;
 pub use signer::{Signer, replaced_in_pem};
+
+/// A port of the system's choice, on this machine.
+pub(crate) const ANY_PORT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
