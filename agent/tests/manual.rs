@@ -101,6 +101,10 @@ fn manual_pages_and_completions_are_those_of_the_command_line() {
     for (name, text) in &generated {
         let expected = String::from_utf8_lossy(text);
         let found = String::from_utf8_lossy(&there[name]);
-        assert!(found == expected, "{} is out of date; {remedy}", name.display());
+        assert!(
+            found == expected,
+            "{} is out of date; {remedy}",
+            name.display()
+        );
     }
 }

@@ -22,13 +22,13 @@ use std::io::BufRead as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use integration_tests::fakes::command_service::{
-    ACCESS_KEY, DeploymentEnd, SECRET_KEY, ScriptedDeployment, Specification, s3_revision,
-    specification,
+    DeploymentEnd, ScriptedDeployment, Specification, s3_revision, specification,
 };
-use integration_tests::fakes::imds::{ACCOUNT, FakeImds, INSTANCE, Mode};
-use integration_tests::fakes::{FakeCommandService, Signer};
+use integration_tests::fakes::imds::{ACCOUNT, FakeImds, INSTANCE, Mode, ROLE_CREDENTIALS};
+use integration_tests::fakes::{FakeCommandService, Key, Signer};
 use integration_tests::s3::{S3Server, zipped};
 use serde_json::json;
 
@@ -37,8 +37,11 @@ const BUCKET: &str = "revisions";
 
 fn main() {
     let imds = FakeImds::start_at(SocketAddr::from(([169, 254, 169, 254], 80)), REGION);
-    imds.set_credentials(ACCESS_KEY, SECRET_KEY, "instance-token");
     let service = FakeCommandService::start_at(SocketAddr::from(([127, 0, 0, 1], 8101)), REGION);
+    let [access_key, secret, token] = ROLE_CREDENTIALS;
+    service.know(Key::session(access_key, secret, token));
+    // So that polls are soon seen below.
+    service.hold_polls_for(Duration::from_secs(1));
     let s3 = S3Server::start_at(SocketAddr::from(([127, 0, 0, 1], 8102)));
     let host = format!("arn:aws:ec2:{REGION}:{ACCOUNT}:instance/{INSTANCE}");
     let running: Mutex<Vec<(String, ScriptedDeployment)>> = Mutex::default();

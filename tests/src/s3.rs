@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::fakes::ANY_PORT;
+use crate::fakes::imds::ROLE_CREDENTIALS;
 
 /// The key that the server knows.
 pub const ACCESS_KEY: &str = "AKIDEXAMPLE";
@@ -111,7 +112,10 @@ pub fn zipped(directory: &Path) -> Vec<u8> {
 
 async fn serve(listener: TcpListener, root: &Path) {
     let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap());
-    service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+    let mut keys = SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY);
+    let [access_key, secret, _] = ROLE_CREDENTIALS;
+    keys.register(access_key.to_owned(), secret.into());
+    service.set_auth(keys);
     let service = service.build();
     loop {
         let (socket, _) = listener.accept().await.unwrap();

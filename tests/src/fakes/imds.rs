@@ -16,6 +16,8 @@ use super::transcript::Transcript;
 pub const ACCOUNT: &str = "123456789012";
 /// The instance's id.
 pub const INSTANCE: &str = "i-0123456789abcdef0";
+/// The credentials of its role: public part, secret, token.
+pub const ROLE_CREDENTIALS: [&str; 3] = ["ASIAINSTANCE", "instance-secret", "instance-token"];
 /// The name of the instance's role.
 pub const ROLE: &str = "web-role";
 
@@ -129,7 +131,8 @@ impl FakeImds {
         imds.set("dynamic/instance-identity/document", &document.to_string());
         imds.set("meta-data/services/domain", "amazonaws.com");
         imds.set("meta-data/services/partition", "aws");
-        imds.set_credentials("ASIAINSTANCE", "instance-secret", "instance-token");
+        let [access_key, secret, token] = ROLE_CREDENTIALS;
+        imds.set_credentials(access_key, secret, token);
         imds
     }
 

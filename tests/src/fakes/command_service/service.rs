@@ -16,10 +16,10 @@ use super::fault::{Fault, Planned, When};
 use super::flow::{DeploymentEnd, Flow};
 use super::script::{HostCommand, ScriptedDeployment, Specification};
 use super::{ACCESS_KEY, SECRET_KEY, check};
-use crate::fakes::{ANY_PORT, Key};
 use crate::fakes::server::{Received, Reply, Server};
 use crate::fakes::signature::{Authorization, Refusal};
 use crate::fakes::transcript::Transcript;
+use crate::fakes::{ANY_PORT, Key};
 
 /// The service; stops when dropped.
 #[derive(Debug)]
