@@ -61,7 +61,7 @@ ok 'the configuration is as it was' '[ "$(sha256sum $configuration)" = "$before"
 echo >/run/go
 ok 'the deployment succeeds' 'eventually "aws_said \"deployment d-TWO (succeeded|failed)\"" && aws_said "deployment d-TWO succeeded" && deployed two'
 ok 'the hook ran once, and its result is its own' '[ "$(wc -l </run/two.runs)" = 1 ] && grep -q "still here" $root/group-1/d-TWO/logs/scripts.log'
-ok 'each result was reported once' '[ "$(grep -c "PutHostCommandComplete .*AfterInstall Succeeded" /run/aws.log)" = 2 ] || [ "$(grep -c "PutHostCommandComplete .*-AfterInstall Succeeded" /run/aws.log)" = 1 ]'
+ok 'its result was reported once' '[ "$(grep -c "PutHostCommandComplete .*-AfterInstall Succeeded" /run/aws.log)" = 1 ]'
 
 # --- stopped by hand ---
 ok 'stop' 'codedeploy-agent stop && ! active'
@@ -70,9 +70,9 @@ ok 'start' 'codedeploy-agent start && active'
 ok 'the daemon lives on' 'daemon_lives'
 
 # --- the examples of restrictions ---
-cp /usr/share/doc/codedeploy-host-agent/examples/hardening.conf /etc/systemd/system/$unit.service.d/
+cp /usr/share/codedeploy-host-agent/examples/hardening.conf /etc/systemd/system/$unit.service.d/
 systemctl daemon-reload
-ok 'the restrictions are understood' '[ -z "$(systemd-analyze verify --man=no $unit.service 2>&1 | tee /dev/stderr)" ]'
+ok 'the restrictions are understood' 'unit_is_sound'
 bundle /run/three <<END
 ApplicationStop kill "\$(cat /run/app.pid)"
 BeforeInstall su -s /bin/sh -c id nobody && useradd --create-home made-by-a-hook && systemctl daemon-reload
@@ -83,8 +83,8 @@ rm /etc/systemd/system/$unit.service.d/hardening.conf
 
 # --- as another user ---
 # The commands are those that the example tells.
-sed -n 's/^#   //p' /usr/share/doc/codedeploy-host-agent/examples/user.conf >/run/user.sh
-cp /usr/share/doc/codedeploy-host-agent/examples/user.conf /etc/systemd/system/$unit.service.d/
+sed -n 's/^#   //p' /usr/share/codedeploy-host-agent/examples/user.conf >/run/user.sh
+cp /usr/share/codedeploy-host-agent/examples/user.conf /etc/systemd/system/$unit.service.d/
 ok 'as another user' 'bash -e /run/user.sh && active && [ "$(ps -o user= -p "$(property MainPID)")" = codedep+ -o "$(ps -o user:20= -p "$(property MainPID)")" = codedeploy ]'
 ok 'it polls' 'eventually polls'
 rm /etc/systemd/system/$unit.service.d/user.conf

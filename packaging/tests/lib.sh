@@ -38,6 +38,12 @@ enabled() { systemctl is-enabled --quiet $unit; }
 says() { [[ "$(property StatusText)" == *"$1"* ]]; }
 polls() { says "polling in us-east-1 as arn:aws:ec2:us-east-1:123456789012:instance/i-0123456789abcdef0"; }
 install() { apt-get install -y "$@" >>/machine/out/apt.log 2>&1 </dev/null; }
+# The machine has no manual pages.
+unit_is_sound() {
+  local found
+  found=$(systemd-analyze verify --man=no $unit.service 2>&1)
+  [ -z "$found" ] || { echo "$found" && false; }
+}
 
 # The fakes of AWS's services, in this machine.
 aws_start() {
