@@ -1,7 +1,7 @@
 //! Failpoints as the tests see them: two environment variables say what happens where.
 
-use std::collections::HashMap;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
@@ -9,13 +9,15 @@ use nix::unistd::Pid;
 
 use crate::{Failpoint, Program};
 
-/// `PLACE@COUNT=ACTION`: at the `COUNT`th time (from 1) that this process passes `PLACE`, a name, or
-/// `Agent` or `Runner` for any of that program's, it does `ACTION`: `kill` (as `kill -9`), `stop` (as
-/// `kill -STOP`), or an error number that the step fails with. An error is repeated from then on
-/// when the count is followed by `+`.
+/// `PLACE@COUNT=ACTION`: at the `COUNT`th time (from 1) that `PLACE` is passed, a name, or `Agent`
+/// or `Runner` for any of that program's, the process does `ACTION`: `kill` (as `kill -9`), `stop`
+/// (as `kill -STOP`), or an error number that the step fails with. An error is repeated from then
+/// on when the count is followed by `+`. Counted is what this process passes, or with a trace all
+/// that is in it: so that one of many runners can be chosen.
 const ARM: &str = "CODEDEPLOY_FAILPOINT";
 
-/// A file to which each name is appended, a line each, when its place is passed.
+/// A file to which a line is appended each time that a place is passed: its name and the process
+/// id.
 const TRACE: &str = "CODEDEPLOY_FAILPOINT_TRACE";
 
 enum Action {
@@ -30,10 +32,51 @@ struct Armed {
     action: Action,
 }
 
+/// How often places were passed, the present one included.
 #[derive(Default)]
 struct Passed {
-    by_name: HashMap<&'static str, u64>,
+    by_name: u64,
     by_program: u64,
+}
+
+impl Passed {
+    /// Counts what is in `names` for `point`.
+    fn count<'a>(names: impl Iterator<Item = &'a str>, point: Failpoint) -> Self {
+        let mut passed = Self::default();
+        for name in names {
+            let other = Failpoint::ALL.iter().find(|other| other.name() == name);
+            if other.is_some_and(|other| other.program() == point.program()) {
+                passed.by_program += 1;
+            }
+            passed.by_name += u64::from(name == point.name());
+        }
+        passed
+    }
+
+    /// Of this process.
+    fn here(point: Failpoint) -> Self {
+        static NAMES: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        names.push(point.name());
+        Self::count(names.iter().copied(), point)
+    }
+
+    /// Of all processes that write the trace, up to the line that is written here.
+    fn traced(path: &Path, point: Failpoint) -> io::Result<Self> {
+        let mut trace = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .read(true)
+            .open(path)?;
+        let line = format!("{} {}\n", point.name(), std::process::id());
+        trace.write_all(line.as_bytes())?;
+        let end = trace.stream_position()?;
+        trace.rewind()?;
+        let mut text = String::new();
+        trace.take(end).read_to_string(&mut text)?;
+        let names = text.lines().filter_map(|line| line.split(' ').next());
+        Ok(Self::count(names, point))
+    }
 }
 
 fn armed() -> Option<&'static Armed> {
@@ -65,31 +108,19 @@ fn parse(text: &str) -> Option<Armed> {
 }
 
 pub(crate) fn pass(point: Failpoint) -> io::Result<()> {
-    static PASSED: Mutex<Option<Passed>> = Mutex::new(None);
-    if let Some(path) = std::env::var_os(TRACE) {
-        std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(path)?
-            .write_all(format!("{}\n", point.name()).as_bytes())?;
-    }
-    let Some(armed) = armed() else { return Ok(()) };
-    let (by_name, by_program) = {
-        let mut passed = PASSED.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed = passed.get_or_insert_default();
-        let by_name = passed.by_name.entry(point.name()).or_default();
-        *by_name += 1;
-        passed.by_program += 1;
-        (*by_name, passed.by_program)
+    let passed = match std::env::var_os(TRACE) {
+        Some(path) => Passed::traced(path.as_ref(), point)?,
+        None => Passed::here(point),
     };
+    let Some(armed) = armed() else { return Ok(()) };
     let program = match point.program() {
         Program::Agent => "Agent",
         Program::Runner => "Runner",
     };
     let count = if armed.place == point.name() {
-        by_name
+        passed.by_name
     } else if armed.place == program {
-        by_program
+        passed.by_program
     } else {
         return Ok(());
     };
@@ -109,6 +140,18 @@ pub(crate) fn pass(point: Failpoint) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn places_are_counted_by_name_and_by_program() {
+        let names = [
+            "JournalSync",
+            "RunnerStarted",
+            "JournalAppend",
+            "JournalSync",
+        ];
+        let passed = Passed::count(names.into_iter(), Failpoint::JournalSync);
+        assert_eq!((passed.by_name, passed.by_program), (2, 3));
+    }
 
     #[test]
     fn what_is_not_understood_is_refused() {

@@ -35,6 +35,18 @@ pub(crate) fn build(
         .collect()
 }
 
+/// The variables that tell the processes of one hook from all others (contract: hooks).
+const MARKS: [&str; 2] = ["DEPLOYMENT_ID", "LIFECYCLE_EVENT"];
+
+/// The entries of an environment that mark a script's processes: all, or none at all.
+pub(crate) fn marks(variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    MARKS
+        .iter()
+        .map(|name| Some(format!("{name}={}", variable(name)?)))
+        .collect::<Option<Vec<String>>>()
+        .unwrap_or_default()
+}
+
 /// A word as a C program gets it.
 pub(crate) fn argument(word: &OsStr) -> io::Result<CString> {
     CString::new(word.as_bytes()).map_err(io::Error::from)
@@ -80,6 +92,20 @@ mod tests {
             b"LOGNAME=app",
         ];
         assert!(built.iter().map(CString::as_bytes).eq(expected));
+    }
+
+    #[test]
+    fn marks_are_all_there_or_none_is_used() {
+        let both = marks(|name| Some(name.to_lowercase()));
+        assert_eq!(
+            both,
+            [
+                "DEPLOYMENT_ID=deployment_id",
+                "LIFECYCLE_EVENT=lifecycle_event"
+            ]
+        );
+        let one = marks(|name| (name == "DEPLOYMENT_ID").then(|| "d-1".to_owned()));
+        assert_eq!(one, Vec::<String>::new());
     }
 
     #[test]

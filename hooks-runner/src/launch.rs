@@ -67,6 +67,18 @@ pub enum LaunchError {
         #[source]
         source: io::Error,
     },
+    /// What is left of a script cannot be looked for.
+    #[error(
+        "cannot look for processes that the script of {} has left behind",
+        run_dir.display()
+    )]
+    Sweep {
+        /// The run directory.
+        run_dir: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
     /// The runner has gone without an outcome.
     #[error(
         "the runner of {} has left no outcome ({ended}); {}",
@@ -88,7 +100,8 @@ pub enum LaunchError {
 pub enum RunState {
     /// The script was not started, and nobody is about to.
     NeverRan,
-    /// A runner is at work; without [`Started`] it has not begun the script yet.
+    /// A runner is at work; without [`Started`] it has not begun the script yet, or `started`
+    /// cannot be understood, which changes nothing about the runner.
     Alive(Option<Started>),
     /// There is an outcome.
     Finished(Outcome),
@@ -111,7 +124,7 @@ pub fn inspect(run_dir: &Path) -> Result<RunState, LaunchError> {
         return Ok(RunState::Finished(outcome));
     }
     if is_locked(&run_dir)? {
-        return Ok(RunState::Alive(run_dir.read_started()?));
+        return Ok(RunState::Alive(run_dir.read_started().unwrap_or_default()));
     }
     // It may have finished between the two looks.
     if let Some(outcome) = read_outcome(&run_dir)? {
@@ -122,6 +135,19 @@ pub fn inspect(run_dir: &Path) -> Result<RunState, LaunchError> {
     } else {
         RunState::NeverRan
     })
+}
+
+/// What was asked for in a run directory; `None` when there is no request in it.
+///
+/// # Errors
+/// As [`inspect`].
+pub fn requested(run_dir: &Path) -> Result<Option<Request>, LaunchError> {
+    let run_dir = RunDir::open(run_dir)?;
+    let Some(bytes) = run_dir.read(REQUEST)? else {
+        return Ok(None);
+    };
+    let request = Request::decode(&bytes).map_err(|e| run_dir.format_error(REQUEST, e))?;
+    Ok(Some(request))
 }
 
 fn read_outcome(run_dir: &RunDir) -> Result<Option<Outcome>, RunDirError> {
@@ -220,7 +246,7 @@ impl Program {
 ///
 /// # Errors
 /// When the script of `run_dir` was started before or a runner has it, when files cannot be
-/// written durably, or the program cannot be executed. The script then has not run.
+/// written, or the program cannot be executed. The script then has not run.
 pub fn launch(
     program: &Program,
     run_dir: &Path,
@@ -258,19 +284,11 @@ pub fn launch(
 }
 
 fn create(run_dir: &Path) -> Result<(), LaunchError> {
-    let failed = |source| LaunchError::Create {
-        path: run_dir.to_owned(),
-        source,
-    };
     match DirBuilder::new().mode(0o700).create(run_dir) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        Err(error) => return Err(failed(error)),
-    }
-    match run_dir.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => fs::File::open(parent)
-            .and_then(|directory| directory.sync_all())
-            .map_err(failed),
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(LaunchError::Create {
+            path: run_dir.to_owned(),
+            source,
+        }),
         _ => Ok(()),
     }
 }
@@ -401,13 +419,13 @@ impl Interrupter {
                         "it has not recorded its start yet",
                     )));
                 };
-                let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id");
-                if boot.map_err(failed)?.trim() != started.boot_id {
+                if processes::boot_id().map_err(failed)? != started.boot_id {
                     return Ok(());
                 }
                 let runner = Process {
                     pid: started.pid,
                     parent: 0,
+                    session: started.pid,
                     start_time: started.start_time,
                     ended: false,
                 };

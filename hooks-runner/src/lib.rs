@@ -9,14 +9,21 @@
 //!
 //! | file | by | what |
 //! |---|---|---|
-//! | `request.json` | agent | [`Request`], 0600, durable before the runner starts |
+//! | `request.json` | agent | [`Request`], 0600, before the runner starts |
 //! | `lock` | agent | locked (`flock`) before the fork; the open file description goes to the runner as its standard input, so there is no instant at which nobody holds it |
-//! | `started` | runner | [`Started`], durable before the script executes its first instruction |
+//! | `started` | runner | [`Started`], before the script executes its first instruction |
 //! | `outcome.json` | runner | [`Outcome`], durable before the lock is released |
 //!
-//! All but the lock are written to a temporary file, fsynced, renamed, and the directory fsynced;
-//! all have a format version, and another version is refused by name. The script's environment
-//! is the runner's own environment and on no disk.
+//! All but the lock are written to a temporary file and renamed, so that they are whole or not
+//! there; all have a format version, and another version is refused by name. The script's
+//! environment is the runner's own environment and on no disk.
+//!
+//! Only the outcome is fsynced, before the rename, and then the directory. The other files have to
+//! survive the death of processes, which needs no disk: after a crash of the host no script runs
+//! any more, and whether one was handed to a runner is in the agent's own, fsynced records. So
+//! **the states below hold within one boot of the host**. The caller records [`boot_id`] before it
+//! launches; where that differs and no outcome can be read, the script may or may not have begun,
+//! whatever else the directory shows, and must not be started again.
 //!
 //! | `outcome.json` | `lock` | `started` | state |
 //! |---|---|---|---|
@@ -30,6 +37,7 @@
 //! - The lock is held by the runner alone: neither the script nor what it starts inherits it,
 //!   nor does the process that reads on what background processes print after the outcome.
 //! - After a script has ended by itself, nothing that it started is ever signalled.
+//! - After a runner was killed, [`sweep`] ends what is left of its script, and nothing else.
 //! - SIGINT to the runner ends the script as [`ScriptResult::Cancelled`], SIGTERM as
 //!   [`ScriptResult::HostShutdown`].
 
@@ -52,12 +60,17 @@ mod run_dir;
 mod script;
 mod start;
 mod supervise;
+mod sweep;
 mod sys;
 mod tail;
 
 pub use format::{FORMAT_VERSION, FormatError};
-pub use launch::{Interrupter, LaunchError, Program, RunState, Running, adopt, inspect, launch};
+pub use launch::{
+    Interrupter, LaunchError, Program, RunState, Running, adopt, inspect, launch, requested,
+};
 pub use outcome::{Holder, Outcome, ScriptResult, Signal, Stream};
+pub use processes::boot_id;
 pub use program::{PROGRAM_NAME, is_called_as_runner, main};
 pub use request::{DeploymentsLog, OutputsLeftOpen, Request, RunasVia};
 pub use run_dir::{RunDirError, Started};
+pub use sweep::{LeftOver, Swept, sweep};

@@ -25,6 +25,8 @@ const COMMAND_CHARACTERS: usize = 200;
 pub(crate) struct Process {
     pub(crate) pid: i32,
     pub(crate) parent: i32,
+    /// The pid of its session's leader, which keeps meaning this session while it has members.
+    pub(crate) session: i32,
     /// In clock ticks since boot: with the pid, unique until the next boot.
     pub(crate) start_time: u64,
     /// Ended and not yet reaped.
@@ -42,7 +44,7 @@ pub(crate) fn process(pid: i32) -> io::Result<Process> {
     })
 }
 
-/// proc(5): `pid (comm) state ppid ...`, the start time is field 22. The name may hold anything.
+/// proc(5): `pid (comm) state ppid pgrp session ...`, the start time is field 22. The name may hold anything.
 fn parse_stat(text: &[u8]) -> Option<Process> {
     let open = text.iter().position(|byte| *byte == b'(')?;
     let close = text.iter().rposition(|byte| *byte == b')')?;
@@ -54,6 +56,7 @@ fn parse_stat(text: &[u8]) -> Option<Process> {
     Some(Process {
         pid: pid.parse().ok()?,
         parent: fields.get(1)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
         start_time: fields.get(19)?.parse().ok()?,
         ended: matches!(*fields.first()?, "Z" | "X" | "x"),
     })
@@ -65,13 +68,28 @@ fn pids() -> io::Result<Vec<i32>> {
         .collect())
 }
 
-/// All descendants of process `root`, ended ones included.
-pub(crate) fn descendants(root: i32) -> io::Result<Vec<Process>> {
+/// All processes that can be seen.
+pub(crate) fn all() -> io::Result<Vec<Process>> {
     // One that vanishes meanwhile is none any more.
-    let mut others: Vec<Process> = pids()?
+    Ok(pids()?
         .into_iter()
         .filter_map(|pid| process(pid).ok())
-        .collect();
+        .collect())
+}
+
+/// The kernel's id of this boot.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub fn boot_id() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?
+        .trim()
+        .to_owned())
+}
+
+/// All descendants of process `root`, ended ones included.
+pub(crate) fn descendants(root: i32) -> io::Result<Vec<Process>> {
+    let mut others = all()?;
     let mut family = HashSet::from([root]);
     let mut found = Vec::new();
     loop {
@@ -172,7 +190,7 @@ fn pipe_inode(target: &Path) -> Option<u64> {
 
 /// The program, and the file it interprets if that is its first argument. Not the others: people
 /// pass passwords there.
-fn command(pid: i32) -> String {
+pub(crate) fn command(pid: i32) -> String {
     let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let mut words = line
         .split(|byte| *byte == 0)
@@ -204,12 +222,13 @@ mod tests {
 
     #[test]
     fn a_name_with_blanks_and_brackets_is_parsed() {
-        let text = b"42 (a) b (c) R 7 42 42 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
+        let text = b"42 (a) b (c) R 7 42 43 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 12345 0 0";
         assert_eq!(
             parse_stat(text),
             Some(Process {
                 pid: 42,
                 parent: 7,
+                session: 43,
                 start_time: 12345,
                 ended: false
             })

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use failpoints::Failpoint;
 use fs_err as fs;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -24,7 +25,7 @@ use crate::error::chain;
 use crate::outcome::{Outcome, ScriptResult, Stream};
 use crate::processes;
 use crate::request::Request;
-use crate::run_dir::{REQUEST, RunDir, RunDirError, Started};
+use crate::run_dir::{OUTCOME, REQUEST, RunDir, RunDirError, Started};
 use crate::script::Script;
 use crate::start::{self, Start};
 use crate::supervise::{self, Supervisor};
@@ -112,17 +113,20 @@ fn run(path: PathBuf) -> Result<(), ProgramError> {
             )),
         }
     }
-    let encode = |outcome: &Outcome| {
-        outcome
+    let mut commit = |outcome: &Outcome| -> Result<(), ProgramError> {
+        let bytes = outcome
             .encode()
-            .map_err(|error| run_dir.format_error(crate::run_dir::OUTCOME, error))
+            .map_err(|error| run_dir.format_error(OUTCOME, error))?;
+        Failpoint::RunnerOutcome.pass().map_err(set_up("outcome"))?;
+        Ok(place.commit(&bytes)?)
     };
-    if place.commit(&encode(&outcome)?).is_err() {
+    if commit(&outcome).is_err() {
         // Perhaps there is room for the result alone.
         outcome.tail.clear();
         outcome.warnings.clear();
-        place.commit(&encode(&outcome)?)?;
+        commit(&outcome)?;
     }
+    Failpoint::RunnerUnlock.pass().map_err(set_up("lock"))?;
     drop(lock);
     Ok(())
 }
@@ -209,7 +213,16 @@ fn start(
         return Ok(Err(result));
     }
     let (held, pipes) = fork_script(&start, &script, request.umask)?;
-    if let Err(error) = record_start(run_dir, held.pid().as_raw()) {
+    let recorded = Failpoint::RunnerStarted
+        .pass()
+        .map_err(set_up("start of the script"))
+        .and_then(|()| record_start(run_dir, held.pid().as_raw()))
+        .and_then(|()| {
+            Failpoint::RunnerRelease
+                .pass()
+                .map_err(set_up("start of the script"))
+        });
+    if let Err(error) = recorded {
         held.abandon();
         return Err(error);
     }
@@ -268,8 +281,7 @@ fn record_start(run_dir: &RunDir, script: i32) -> Result<(), ProgramError> {
     let identity = |pid| processes::process(pid).map_err(set_up("/proc"));
     let own = identity(std::process::id().cast_signed())?;
     let script = identity(script)?;
-    let boot_id =
-        fs::read_to_string("/proc/sys/kernel/random/boot_id").map_err(set_up("boot id"))?;
+    let boot_id = processes::boot_id().map_err(set_up("boot id"))?;
     let time = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
@@ -278,7 +290,8 @@ fn record_start(run_dir: &RunDir, script: i32) -> Result<(), ProgramError> {
         start_time: own.start_time,
         script_pid: script.pid,
         script_start_time: script.start_time,
-        boot_id: boot_id.trim().to_owned(),
+        boot_id,
+        marks: environment::marks(|name| std::env::var(name).ok()),
         time_ms: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
     })?;
     Ok(())

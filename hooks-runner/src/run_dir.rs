@@ -1,7 +1,8 @@
 //! The run directory: the files that agent and runner talk through, and how they are written.
 //!
-//! Every file but `lock` appears whole and durable or not at all: temporary file, fsync, rename,
-//! fsync of the directory.
+//! Every file but `lock` appears whole or not at all: temporary file, rename. The outcome is
+//! durable, too: fsync before the rename, and of the directory after it. See the crate's
+//! documentation for why the others need not be.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Seek as _, Write as _};
@@ -31,7 +32,7 @@ const OUTCOME_BYTES: i64 = 32 * 1024;
 const LOCK_PATIENCE: Duration = Duration::from_secs(1);
 const LOCK_INTERVAL: Duration = Duration::from_millis(5);
 
-/// What is recorded, durably, before the script begins.
+/// What is recorded before the script begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Started {
     /// The runner.
@@ -44,6 +45,9 @@ pub struct Started {
     pub script_start_time: u64,
     /// The kernel's id of this boot.
     pub boot_id: String,
+    /// Entries of the script's environment (`NAME=value`) that its processes have and those of
+    /// other hooks have not; empty when it has none.
+    pub marks: Vec<String>,
     /// Wall-clock time, in milliseconds since 1970.
     pub time_ms: u64,
 }
@@ -186,9 +190,9 @@ impl RunDir {
         self.write(STARTED, &bytes)
     }
 
-    /// Puts `content` under `name`, durably.
+    /// Puts `content` under `name`, for as long as the host is up.
     pub(crate) fn write(&self, name: &str, content: &[u8]) -> Result<(), RunDirError> {
-        PreparedFile::new(self, name, 0)?.commit(content)
+        PreparedFile::new(self, name, false)?.commit(content)
     }
 
     /// Opens the lock file, made when absent. Whoever holds an exclusive lock on it runs.
@@ -250,9 +254,12 @@ impl RunDir {
         Ok(file)
     }
 
-    /// A place for the outcome, with room on the disk where the file system can do that.
+    /// A durable place for the outcome, with room on the disk where the file system can do that.
     pub(crate) fn prepare_outcome(&self) -> Result<PreparedFile, RunDirError> {
-        PreparedFile::new(self, OUTCOME, OUTCOME_BYTES)
+        let prepared = PreparedFile::new(self, OUTCOME, true)?;
+        // Not every file system can; then the outcome takes its chance.
+        let _ = fallocate(&prepared.file, FallocateFlags::empty(), 0, OUTCOME_BYTES);
+        Ok(prepared)
     }
 }
 
@@ -285,10 +292,11 @@ pub(crate) struct PreparedFile {
     path: PathBuf,
     temporary: PathBuf,
     file: File,
+    durable: bool,
 }
 
 impl PreparedFile {
-    fn new(run_dir: &RunDir, name: &str, room: i64) -> Result<Self, RunDirError> {
+    fn new(run_dir: &RunDir, name: &str, durable: bool) -> Result<Self, RunDirError> {
         let path = run_dir.file(name);
         let temporary = run_dir.file(&format!(".{name}.tmp"));
         let open = || {
@@ -309,14 +317,11 @@ impl PreparedFile {
                 source,
             })?
             .into_file();
-        if room > 0 {
-            // Not every file system can; then the outcome takes its chance.
-            let _ = fallocate(&file, FallocateFlags::empty(), 0, room);
-        }
         Ok(Self {
             path,
             temporary,
             file,
+            durable,
         })
     }
 
@@ -326,6 +331,9 @@ impl PreparedFile {
             self.file.rewind()?;
             self.file.write_all(content)?;
             self.file.set_len(content.len() as u64)?;
+            if !self.durable {
+                return fs::rename(&self.temporary, &self.path);
+            }
             self.file.sync_all()?;
             fs::rename(&self.temporary, &self.path)?;
             match self.path.parent() {
@@ -382,6 +390,7 @@ mod tests {
             script_pid: 3,
             script_start_time: 4,
             boot_id: "b".to_owned(),
+            marks: vec!["A=b".to_owned()],
             time_ms: 5,
         };
         run_dir.write_started(&started).unwrap();

@@ -32,7 +32,7 @@ use crate::request::{OutputsLeftOpen, Request};
 use crate::sys::{self, Exit};
 
 /// From SIGTERM to SIGKILL (contract: hooks, differences).
-const GRACE: Duration = Duration::from_secs(10);
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
 /// Output that is open this long after a good end is worth a warning.
 const WARN_LEFT_OPEN: Duration = Duration::from_secs(2);
 /// With `release`, output that is open this long after a good end is let go.
@@ -45,7 +45,7 @@ const SHUTDOWN_WINDOW: Duration = Duration::from_millis(250);
 /// How long output that is still open may take to close once the host goes down.
 const SHUTDOWN_DRAIN: Duration = Duration::from_secs(1);
 /// How long processes may take to go after SIGKILL (one may hang in the kernel).
-const KILL_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// Between two looks for survivors after SIGKILL.
 const KILL_INTERVAL: Duration = Duration::from_millis(10);
 /// Between two tries when the kernel cannot wait for us.

@@ -1,8 +1,11 @@
-//! The run directory: lock states, adoption, versions, and the program run by hand.
+//! The run directory: lock states, adoption, versions, damage, and the program run by hand.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
 
 mod common;
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use common::{Fixture, program, wait_for};
@@ -173,33 +176,171 @@ fn bad_usage_is_exit_2_and_a_bad_directory_exit_1() {
     assert!(String::from_utf8_lossy(&refused.stderr).contains("not safe"));
 }
 
+fn launched_with(program: &Program, fixture: &Fixture) -> ScriptResult {
+    let environment = fixture.environment.clone();
+    let running =
+        hooks_runner::launch(program, &fixture.run_dir(), &fixture.request, environment).unwrap();
+    running.wait().unwrap().result
+}
+
 #[test]
-fn a_program_that_is_replaced_stays_the_one_that_was_opened() {
-    let fixture = Fixture::sh("echo ran");
-    let copy = fixture.path("runner");
-    fs::copy(env!("CARGO_BIN_EXE_hooks-runner"), &copy).unwrap();
-    let program = Program::new(&copy);
-    fs::remove_file(&copy).unwrap();
-    fs::write(&copy, "not a program").unwrap();
+fn a_program_that_is_replaced_or_deleted_stays_the_one_that_was_opened() {
+    type Change = fn(&Path);
+    let changes: [Change; 4] = [
+        // As packages do it: another program is renamed over it.
+        |installed| {
+            let new = installed.with_extension("new");
+            fs::copy("/bin/false", &new).unwrap();
+            fs::rename(new, installed).unwrap();
+        },
+        |installed| {
+            fs::remove_file(installed).unwrap();
+            fs::write(installed, "not a program").unwrap();
+        },
+        |installed| fs::remove_file(installed).unwrap(),
+        |installed| {
+            let directory = installed.parent().unwrap();
+            fs::rename(directory, directory.with_extension("old")).unwrap();
+        },
+    ];
+    for change in changes {
+        let fixture = Fixture::sh("echo ran");
+        fs::create_dir(fixture.path("bin")).unwrap();
+        let installed = fixture.path("bin/hooks-runner");
+        common::copy_program(env!("CARGO_BIN_EXE_hooks-runner"), &installed);
+        let program = Program::new(&installed);
+        change(&installed);
+        assert_eq!(launched_with(&program, &fixture), ScriptResult::Succeeded);
+        assert_eq!(fixture.stdout_entries(), ["ran"]);
+    }
+}
+
+#[test]
+fn a_runner_at_work_does_not_mind_that_its_program_is_replaced() {
+    let fixture = Fixture::sh(WAITS);
+    let installed = fixture.path("hooks-runner");
+    common::copy_program(env!("CARGO_BIN_EXE_hooks-runner"), &installed);
     let running = hooks_runner::launch(
-        &program,
+        &Program::new(&installed),
         &fixture.run_dir(),
         &fixture.request,
         fixture.environment.clone(),
     )
     .unwrap();
+    fixture.started();
+    fs::copy("/bin/false", fixture.path("new")).unwrap();
+    fs::rename(fixture.path("new"), &installed).unwrap();
+    fs::write(fixture.path("go"), "").unwrap();
+    assert_eq!(running.wait().unwrap().result, ScriptResult::Succeeded);
+}
+
+/// Cut at each length, and each byte changed.
+fn damaged(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let cut = (0..bytes.len()).map(|length| bytes[..length].to_vec());
+    let changed = (0..bytes.len()).map(|place| {
+        let mut changed = bytes.to_vec();
+        changed[place] ^= 1 << (place % 8);
+        changed
+    });
+    cut.chain(changed).collect()
+}
+
+fn cannot_be_launched(fixture: &Fixture) {
+    let again = hooks_runner::launch(&program(), &fixture.run_dir(), &fixture.request, []);
+    assert!(
+        matches!(
+            again,
+            Err(LaunchError::RunDir(RunDirError::AlreadyStarted { .. }))
+        ),
+        "a script is never started twice"
+    );
+}
+
+#[test]
+fn a_damaged_outcome_is_an_error_that_names_it_and_starts_nothing() {
+    let fixture = Fixture::sh("exit 0");
+    fixture.run();
+    let path = fixture.path("run/outcome.json");
+    for bytes in damaged(&fs::read(&path).unwrap()) {
+        fs::write(&path, &bytes).unwrap();
+        let error = hooks_runner::inspect(&fixture.run_dir()).unwrap_err();
+        assert!(error.to_string().contains("outcome.json"), "{error}");
+        cannot_be_launched(&fixture);
+        assert_eq!(by_hand(&fixture).output().unwrap().status.code(), Some(1));
+    }
+    assert_eq!(fixture.entries().len(), 1, "the preamble of the only run");
+}
+
+#[test]
+fn a_damaged_start_is_still_a_start() {
+    let fixture = Fixture::sh("exit 0");
+    fixture.run();
+    fs::remove_file(fixture.path("run/outcome.json")).unwrap();
+    let path = fixture.path("run/started");
+    for bytes in damaged(&fs::read(&path).unwrap()) {
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(fixture.state(), RunState::Unknown);
+        hooks_runner::sweep(&fixture.run_dir()).unwrap_err();
+        cannot_be_launched(&fixture);
+        assert_eq!(by_hand(&fixture).output().unwrap().status.code(), Some(1));
+    }
+    assert_eq!(fixture.entries().len(), 1, "the preamble of the only run");
+}
+
+#[test]
+fn a_runner_is_alive_whatever_became_of_its_start() {
+    let fixture = Fixture::sh(WAITS);
+    let running = fixture.launch();
+    fixture.started();
+    fs::write(fixture.path("run/started"), "torn").unwrap();
+    assert_eq!(fixture.state(), RunState::Alive(None));
+    fs::write(fixture.path("go"), "").unwrap();
     assert_eq!(running.wait().unwrap().result, ScriptResult::Succeeded);
 }
 
 #[test]
-fn a_flipped_or_truncated_file_is_an_error_and_no_crash() {
+fn a_damaged_request_runs_nothing_and_the_outcome_says_so() {
+    let fixture = Fixture::sh("echo x >> \"$DIR/ran\"");
+    let nothing = Program::new("/no/such/program");
+    hooks_runner::launch(&nothing, &fixture.run_dir(), &fixture.request, []).unwrap_err();
+    let path = fixture.path("run/request.json");
+    let bytes = fs::read(&path).unwrap();
+    // One process each: a part of them will do, decoding has a test of all.
+    for bytes in damaged(&bytes).into_iter().step_by(7) {
+        fs::write(&path, bytes).unwrap();
+        assert!(by_hand(&fixture).status().unwrap().success());
+        match fixture.state() {
+            RunState::Finished(outcome) => match outcome.result {
+                ScriptResult::RunnerFailed { message } => {
+                    assert!(message.contains("request.json"), "{message}");
+                }
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+        assert!(!fixture.path("run/started").exists());
+        fs::remove_file(fixture.path("run/outcome.json")).unwrap();
+    }
+    assert!(!fixture.path("ran").exists());
+}
+
+#[test]
+fn the_previous_format_is_refused_by_number_and_never_run_again() {
     let fixture = Fixture::sh("exit 0");
     fixture.run();
     let path = fixture.path("run/outcome.json");
-    let bytes = fs::read(&path).unwrap();
-    for length in 0..bytes.len() {
-        fs::write(&path, &bytes[..length]).unwrap();
-        assert!(hooks_runner::inspect(&fixture.run_dir()).is_err());
+    let text = fs::read_to_string(&path).unwrap();
+    for version in ["0", "2"] {
+        let other = text.replacen("\"version\":1", &format!("\"version\":{version}"), 1);
+        fs::write(&path, other).unwrap();
+        match hooks_runner::inspect(&fixture.run_dir()).unwrap_err() {
+            LaunchError::RunDir(RunDirError::Format { source, .. }) => {
+                let expected = format!("version {version}");
+                assert!(source.to_string().contains(&expected), "{source}");
+            }
+            other => panic!("{other:?}"),
+        }
+        cannot_be_launched(&fixture);
     }
 }
 

@@ -9,11 +9,15 @@
 mod common;
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{Fixture, exists, is_alive, wait_for};
 use fs_err as fs;
-use hooks_runner::{LaunchError, Outcome, OutputsLeftOpen, RunState, ScriptResult, Signal, Stream};
+use hooks_runner::{
+    LaunchError, Outcome, OutputsLeftOpen, Request, RunState, ScriptResult, Signal, Stream,
+};
 use nix::sys::signal::{self, kill};
 use nix::unistd::Pid;
 
@@ -362,6 +366,110 @@ fn output_left_open_and_released() {
         "{:?}",
         outcome.warnings
     );
+    daemon_lives_on(&fixture, &["started", "still here", "unfinished"]);
+}
+
+#[test]
+fn with_release_a_timeout_that_comes_first_is_success_too() {
+    let mut fixture = Fixture::sh(DAEMON).ends("daemon");
+    fixture.request.outputs_left_open = OutputsLeftOpen::Release;
+    fixture.request.timeout_seconds = 3;
+    let outcome = fixture.run();
+    assert_eq!(outcome.result, ScriptResult::Succeeded);
+    assert!(outcome.duration_ms < 9_000, "{}", outcome.duration_ms);
+    daemon_lives_on(&fixture, &["started", "still here", "unfinished"]);
+}
+
+#[test]
+fn with_release_output_that_closes_is_not_waited_for_any_longer() {
+    let mut fixture = Fixture::sh("(sleep 0.3; echo late) &");
+    fixture.request.outputs_left_open = OutputsLeftOpen::Release;
+    let outcome = fixture.run();
+    assert_eq!(outcome.result, ScriptResult::Succeeded);
+    assert!(outcome.duration_ms < 9_000, "{}", outcome.duration_ms);
+    assert_eq!(fixture.stdout_entries(), ["late"]);
+    assert_eq!(outcome.warnings, Vec::<String>::new());
+}
+
+#[test]
+fn with_wait_output_that_closes_after_the_warning_is_success() {
+    let fixture =
+        Fixture::sh("(until [ -e \"$DIR/go\" ]; do sleep 0.02; done; echo late; echo later >&2) &");
+    let running = fixture.launch();
+    wait_for("the warning", || {
+        fixture
+            .path("logs/scripts.log")
+            .exists()
+            .then(|| fixture.scripts_log().contains("[warning]"))?
+            .then_some(())
+    });
+    fs::write(fixture.path("go"), "").unwrap();
+    let outcome = running.wait().unwrap();
+    assert_eq!(outcome.result, ScriptResult::Succeeded);
+    assert_eq!(outcome.warnings.len(), 1, "{:?}", outcome.warnings);
+    assert_eq!(outcome.tail.last().unwrap(), "[stderr]later\n");
+}
+
+#[test]
+fn what_a_hook_that_ended_well_has_started_lives_on_in_whatever_session() {
+    let stay = "echo $$ > \"$DIR/$0\"; while :; do sleep 0.1; done";
+    let fixture = Fixture::sh(&format!(
+        "sh -c '{stay}' plain > /dev/null 2>&1 &
+        nohup sh -c '{stay}' nohup > /dev/null 2>&1 &
+        setsid sh -c '{stay}' session > /dev/null 2>&1 &
+        for name in plain nohup session; do
+            until [ -s \"$DIR/$name\" ]; do sleep 0.02; done
+        done"
+    ))
+    .ends("plain")
+    .ends("nohup")
+    .ends("session");
+    let running = fixture.launch();
+    let runner = Pid::from_raw(fixture.started().pid);
+    assert_eq!(running.wait().unwrap().result, ScriptResult::Succeeded);
+    assert!(!is_alive(runner));
+    for name in ["plain", "nohup", "session"] {
+        assert!(is_alive(fixture.pid(name)), "{name}");
+    }
+}
+
+/// Another process of this test, to be killed: launches the request in `LAUNCH` as an agent does.
+#[test]
+fn launcher() {
+    if let Ok(request) = std::env::var("LAUNCH") {
+        let request: Request = serde_json::from_str(&request).unwrap();
+        let run_dir = std::env::var_os("RUN_DIR").unwrap();
+        let running = hooks_runner::launch(
+            &common::program(),
+            Path::new(&run_dir),
+            &request,
+            std::env::vars_os(),
+        );
+        let _ = running.unwrap().wait();
+    }
+}
+
+#[test]
+fn what_is_printed_is_read_when_the_agent_was_killed_and_the_runner_has_ended() {
+    let mut fixture = Fixture::sh(DAEMON).ends("daemon");
+    fixture.request.outputs_left_open = OutputsLeftOpen::Release;
+    fixture.request.timeout_seconds = 3;
+    #[expect(clippy::disallowed_methods, reason = "another agent")]
+    let mut agent = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "launcher"])
+        .env("LAUNCH", serde_json::to_string(&fixture.request).unwrap())
+        .env("RUN_DIR", fixture.run_dir())
+        .env("DIR", fixture.directory.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    fixture.pid("daemon");
+    agent.kill().unwrap();
+    agent.wait().unwrap();
+    let runner = Pid::from_raw(fixture.started().pid);
+    let adopted = hooks_runner::adopt(&fixture.run_dir()).unwrap().unwrap();
+    assert_eq!(adopted.wait().unwrap().result, ScriptResult::Succeeded);
+    wait_for("the runner's end", || (!is_alive(runner)).then_some(()));
     daemon_lives_on(&fixture, &["started", "still here", "unfinished"]);
 }
 

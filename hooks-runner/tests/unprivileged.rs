@@ -29,7 +29,7 @@ fn run_as_user(fixture: &mut Fixture, change: impl FnOnce(&mut Request)) -> Outc
     owned(fixture.directory.path());
     // The build directory may be closed to other users.
     let program = fixture.path("runner");
-    fs::copy(env!("CARGO_BIN_EXE_hooks-runner"), &program).unwrap();
+    common::copy_program(env!("CARGO_BIN_EXE_hooks-runner"), &program);
     fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
     let run_dir = fixture.run_dir();
     // Writes the request and starts nothing.

@@ -75,12 +75,26 @@ impl DaemonHost {
     /// When it cannot be started.
     #[must_use]
     pub fn start(&self) -> RunningDaemon {
+        self.start_program(&agent(), &[])
+    }
+
+    /// Starts the daemon from another copy of the program, with these environment variables as
+    /// well.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_program(&self, program: &Path, environment: &[(&str, String)]) -> RunningDaemon {
         #[expect(
             clippy::disallowed_methods,
             reason = "a test starts the program under test"
         )]
-        let mut command = Command::new(agent());
-        let errors = fs_err::File::create(self.host.path("standard-error")).unwrap();
+        let mut command = Command::new(program);
+        let errors = fs_err::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.host.path("standard-error"))
+            .unwrap();
         let child = command
             .args(["run", "--config"])
             .arg(self.host.configuration())
@@ -90,6 +104,7 @@ impl DaemonHost {
                 "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             )
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(errors.into_file())
@@ -144,18 +159,60 @@ impl DaemonHost {
         fs_err::read_to_string(self.host.path("log/codedeploy-agent.log")).unwrap_or_default()
     }
 
-    /// Results that lie on disk, not accepted yet.
+    /// The agent's journal of commands.
     #[must_use]
-    pub fn pending(&self) -> Vec<PathBuf> {
-        let Ok(entries) = fs_err::read_dir(self.host.root().join("pending-completions")) else {
-            return Vec::new();
-        };
-        entries
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| {
-                path.extension()
-                    .is_some_and(|extension| extension == "json")
-            })
+    pub fn journal(&self) -> PathBuf {
+        self.host.root().join("commands.journal")
+    }
+
+    /// The commands that the journal has at work, each with its state: the name, or the object
+    /// that it is in JSON.
+    ///
+    /// # Panics
+    /// When the journal is not what the agent writes.
+    #[must_use]
+    pub fn at_work(&self) -> Vec<(String, Value)> {
+        let text = fs_err::read_to_string(self.journal()).unwrap_or_default();
+        let mut live: Vec<(String, Value)> = Vec::new();
+        // A line without an end is being written.
+        for line in text
+            .split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'))
+        {
+            let record: Value = serde_json::from_str(&line[9..]).unwrap();
+            if let Some(taken) = record.get("taken") {
+                let id = taken["command"]["host_command_identifier"]
+                    .as_str()
+                    .unwrap();
+                live.retain(|(command, _)| command != id);
+                live.push((id.to_owned(), Value::Null));
+            } else if let Some(state) = record.get("state") {
+                let known = live
+                    .iter_mut()
+                    .find(|(id, _)| state["command"] == *id.as_str());
+                known.unwrap().1 = state["state"].clone();
+            } else if let Some(settled) = record.get("settled") {
+                live.retain(|(id, _)| settled["command"] != *id.as_str());
+            }
+        }
+        live
+    }
+
+    /// Waits until nothing is at work: the service may know before the agent hears of it.
+    ///
+    /// # Panics
+    /// When something stays.
+    pub fn wait_until_idle(&self) {
+        eventually("nothing to be at work", || self.at_work().is_empty());
+    }
+
+    /// Commands whose results the service has not taken yet, as far as the agent knows.
+    #[must_use]
+    pub fn pending(&self) -> Vec<String> {
+        self.at_work()
+            .into_iter()
+            .filter(|(_, state)| state.get("Finished").is_some())
+            .map(|(command, _)| command)
             .collect()
     }
 }
@@ -191,6 +248,14 @@ impl RunningDaemon {
     /// When the daemon is gone.
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pid()), signal).unwrap();
+    }
+
+    /// How it has ended, when it has.
+    ///
+    /// # Panics
+    /// When that cannot be told.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Waits for its end.

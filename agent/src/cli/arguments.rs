@@ -31,9 +31,9 @@ pub enum Command {
     RunBundle(Box<RunBundleArguments>),
     /// Start the agent in the background, through systemd where it has the agent's unit.
     Start,
-    /// Stop the agent; commands at work come to their end first.
+    /// Stop the agent; hooks go on, and the next agent takes up what was at work.
     Stop(StopArguments),
-    /// Stop the agent, wait for the commands at work, and start it again.
+    /// Stop the agent and start it again; the new one takes up what was at work.
     Restart,
     /// Say whether the agent runs: exit status 0 when it does, 3 when not, 4 when unknown.
     Status,
@@ -53,7 +53,8 @@ pub struct RunArguments {
 /// Options of `agent stop`.
 #[derive(Debug, Args)]
 pub struct StopArguments {
-    /// Wait until the commands at work are over, at most kill_agent_max_wait_time_seconds
+    /// Let the commands at work come to their end first, for at most
+    /// kill_agent_max_wait_time_seconds
     #[arg(long)]
     pub wait: bool,
 }

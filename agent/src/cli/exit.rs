@@ -17,6 +17,9 @@ pub enum Exit {
     Unknown,
     /// 78: the configuration cannot be used (`EX_CONFIG` of sysexits.h).
     Configuration,
+    /// 79: the daemon has ended because it was told to drain, and is not to be started again by the
+    /// service manager.
+    Drained,
     /// 128 and the signal's number, as shells report it: 130 for Ctrl-C.
     Signal(i32),
 }
@@ -30,6 +33,7 @@ impl From<Exit> for ExitCode {
             Exit::NotRunning => 3,
             Exit::Unknown => 4,
             Exit::Configuration => 78,
+            Exit::Drained => 79,
             Exit::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
         })
     }

@@ -1,4 +1,4 @@
-//! `agent restart`: `stop --wait`, then `start`.
+//! `agent restart`: `stop`, then `start`. The new daemon takes up what the old one had at work.
 
 use std::path::Path;
 
@@ -31,7 +31,7 @@ pub(super) fn main(named: Option<&Path>) -> Exit {
             Err(error) => complain(&format!("cannot run systemctl: {error}"), Exit::Failed),
         };
     }
-    match stop(&configuration, true) {
+    match stop(&configuration, false) {
         Exit::Success => start(&configuration),
         other => other,
     }

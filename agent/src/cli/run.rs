@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::arguments::RunArguments;
 use super::{Exit, complain};
 use crate::config::{Config, LogFormat, Purpose, default_path};
-use crate::daemon::{self, PidFile};
+use crate::daemon::{self, PidFile, Stopped};
 use crate::error::chain;
 use crate::logging;
 
@@ -26,7 +26,7 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
         return complain(&chain(&error), Exit::Configuration);
     }
     let program = config.program_name.as_str();
-    let _pid_file = match PidFile::take(&config.pid_dir, program) {
+    let pid_file = match PidFile::take(&config.pid_dir, program) {
         Ok(pid_file) => pid_file,
         Err(error) => return complain(&chain(&error), Exit::Failed),
     };
@@ -71,10 +71,12 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
         Err(error) => return complain(&format!("cannot start: {error}"), Exit::Failed),
     };
     let ended = runtime.block_on(daemon::run(&config, |name| std::env::var_os(name)));
-    // Blocking work that was given up must not hold the process.
+    // Work that blocks must not hold the process: waiting for a hook does for as long as it runs.
     runtime.shutdown_background();
+    pid_file.keep_locked();
     match ended {
-        Ok(()) => Exit::Success,
+        Ok(Stopped::Drained) if is_managed() => Exit::Drained,
+        Ok(Stopped::Drained | Stopped::HandedOver) => Exit::Success,
         Err(error) => {
             let exit = if error.is_configuration() {
                 Exit::Configuration
@@ -88,4 +90,9 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
             exit
         }
     }
+}
+
+/// Whether a service manager has started us, which would start us again.
+fn is_managed() -> bool {
+    std::env::var_os("NOTIFY_SOCKET").is_some()
 }

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::daemon::PidFile;
 use crate::error::chain;
 
-/// How long a stop without `--wait` waits: an idle daemon is gone much sooner.
+/// How long a daemon may take to hand over: it is gone much sooner, unless it puts files in place.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs the subcommand.
@@ -25,85 +25,143 @@ pub(super) fn main(named: Option<&Path>, arguments: &StopArguments) -> Exit {
     }
 }
 
-/// Stops the daemon of this configuration; `wait` for the commands at work, too.
+/// Stops the daemon of this configuration: what it has at work is taken up by the next one, or,
+/// with `wait`, comes to its end first.
 pub(super) fn stop(configuration: &Configuration, wait: bool) -> Exit {
     let config = &configuration.loaded.config;
-    let managed = systemd::manages(configuration.path.as_deref());
-    let main_pid = if managed { systemd::main_pid() } else { None };
-    // Also when nothing runs: systemd may be about to start it again. Waiting is ours.
-    if managed {
-        match systemd::systemctl(&["--no-block", "stop"]) {
-            Ok(true) => {}
-            Ok(false) => return complain("systemctl could not stop the agent", Exit::Failed),
-            Err(error) => return complain(&format!("cannot run systemctl: {error}"), Exit::Failed),
+    let daemon = match Daemon::find(configuration) {
+        Ok(daemon) => daemon,
+        Err(exit) => return exit,
+    };
+    if wait && let Some(pid) = daemon.pid {
+        let limit = config.kill_agent_max_wait_time_seconds;
+        if let Err(exit) = daemon.drain(pid) {
+            return exit;
+        }
+        if !within(limit, || daemon.is_over(pid)) {
+            eprintln!(
+                "process {pid} is still at work after {} seconds \
+                 (kill_agent_max_wait_time_seconds) and is stopped; hooks go on, and the next \
+                 agent takes them up",
+                limit.as_secs_f64()
+            );
         }
     }
-    let pid = match running(config) {
-        Ok(Some(pid)) => pid,
-        Ok(None) => {
-            println!("The CodeDeploy host agent is not running");
-            return Exit::Success;
-        }
-        Err(error) => return complain(&chain(&error), Exit::Failed),
-    };
-    if main_pid != Some(pid)
-        && let Err(error) = terminate(config, pid)
-    {
-        return complain(&format!("cannot stop process {pid}: {error}"), Exit::Failed);
+    // Also a drained one: a unit that does not know its exit status would start it again.
+    if let Err(exit) = daemon.hand_over() {
+        return exit;
     }
-    let limit = if wait {
-        config.kill_agent_max_wait_time_seconds
-    } else {
-        PATIENCE
+    let Some(pid) = daemon.pid else {
+        println!("The CodeDeploy host agent is not running");
+        return Exit::Success;
     };
-    if within(limit, || is_over(config, pid)) {
+    if within(PATIENCE, || daemon.is_over(pid)) {
         println!("The CodeDeploy host agent has stopped");
         Exit::Success
-    } else if wait {
+    } else {
         complain(
             &format!(
-                "process {pid} is still at work after {} seconds \
-                 (kill_agent_max_wait_time_seconds); it ends when its commands are over",
-                limit.as_secs_f64()
+                "process {pid} has been told to stop and is putting files in place; it ends when \
+                 they are"
             ),
             Exit::Failed,
         )
-    } else {
-        println!(
-            "The CodeDeploy host agent, PID {pid}, takes no new commands and ends when those at \
-             work are over"
-        );
-        Exit::Success
     }
 }
 
-/// Whether process `pid` is no longer the daemon.
-fn is_over(config: &Config, pid: i32) -> bool {
-    match PidFile::running(&config.pid_dir, config.program_name.as_str()) {
-        Ok(now) => now != Some(pid),
-        // It holds the lock still, without its pid file: about to end.
-        Err(_) => false,
-    }
+/// The daemon of a configuration.
+struct Daemon<'a> {
+    config: &'a Config,
+    /// Whether systemd has its unit.
+    has_unit: bool,
+    /// Whether it is the unit's process.
+    is_units: bool,
+    /// When it runs.
+    pid: Option<i32>,
 }
 
-/// Sends SIGTERM to the daemon.
-fn terminate(config: &Config, pid: i32) -> io::Result<()> {
-    let Some(number) = Pid::from_raw(pid) else {
-        return Err(io::ErrorKind::InvalidInput.into());
-    };
-    let sent = match pidfd_open(number, PidfdFlags::empty()) {
-        // Looked at again with the handle in hand: from here on it cannot become another process.
-        Ok(_) if is_over(config, pid) => Ok(()),
-        Ok(process) => pidfd_send_signal(process, Signal::TERM),
-        // A kernel before 5.3, or a filter for system calls.
-        Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {
-            kill_process(number, Signal::TERM)
+impl<'a> Daemon<'a> {
+    fn find(configuration: &'a Configuration) -> Result<Self, Exit> {
+        let config = &configuration.loaded.config;
+        let has_unit = systemd::manages(configuration.path.as_deref());
+        let pid = running(config).map_err(|error| complain(&chain(&error), Exit::Failed))?;
+        Ok(Self {
+            config,
+            has_unit,
+            is_units: has_unit && pid.is_some() && systemd::main_pid() == pid,
+            pid,
+        })
+    }
+
+    /// Has it come to its end with what it has at work.
+    fn drain(&self, pid: i32) -> Result<(), Exit> {
+        if self.is_units {
+            return match systemd::signal_main("SIGQUIT") {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(complain(
+                    "systemctl could not signal the agent",
+                    Exit::Failed,
+                )),
+                Err(error) => Err(no_systemctl(&error)),
+            };
         }
-        Err(error) => Err(error),
-    };
-    match sent {
-        // It has just ended by itself.
-        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-        Err(error) => Err(error.into()),
+        self.signal(pid, Signal::QUIT)
+            .map_err(|error| complain(&format!("cannot stop process {pid}: {error}"), Exit::Failed))
     }
+
+    /// Has it end now.
+    fn hand_over(&self) -> Result<(), Exit> {
+        // Also when nothing runs: systemd may be about to start it again. Waiting is ours.
+        if self.has_unit {
+            match systemd::systemctl(&["--no-block", "stop"]) {
+                Ok(true) => {}
+                Ok(false) => {
+                    return Err(complain("systemctl could not stop the agent", Exit::Failed));
+                }
+                Err(error) => return Err(no_systemctl(&error)),
+            }
+        }
+        match self.pid {
+            Some(pid) if !self.is_units => self.signal(pid, Signal::TERM).map_err(|error| {
+                complain(&format!("cannot stop process {pid}: {error}"), Exit::Failed)
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether process `pid` is no longer the daemon.
+    fn is_over(&self, pid: i32) -> bool {
+        match PidFile::running(&self.config.pid_dir, self.config.program_name.as_str()) {
+            Ok(now) => now != Some(pid),
+            // It holds the lock still, without its pid file: about to end.
+            Err(_) => false,
+        }
+    }
+
+    fn signal(&self, pid: i32, signal: Signal) -> io::Result<()> {
+        let Some(number) = Pid::from_raw(pid) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let sent = match pidfd_open(number, PidfdFlags::empty()) {
+            // Looked at again with the handle in hand: from here on it cannot become another
+            // process.
+            Ok(_) if self.is_over(pid) => Ok(()),
+            Ok(process) => pidfd_send_signal(process, signal),
+            // A kernel before 5.3, or a filter for system calls.
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) if !self.is_over(pid) => {
+                kill_process(number, signal)
+            }
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match sent {
+            // It has just ended by itself.
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn no_systemctl(error: &io::Error) -> Exit {
+    complain(&format!("cannot run systemctl: {error}"), Exit::Failed)
 }

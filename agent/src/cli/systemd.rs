@@ -42,6 +42,20 @@ pub(super) fn systemctl(arguments: &[&str]) -> io::Result<bool> {
     Ok(status.success())
 }
 
+/// Sends a signal to the unit's daemon, and not to what hooks have started; whether it succeeded.
+///
+/// # Errors
+/// When there is no systemctl.
+pub(super) fn signal_main(signal: &str) -> io::Result<bool> {
+    let send = |whom: &str| {
+        command(&["kill", whom, "--signal", signal])
+            .stderr(Stdio::null())
+            .status()
+    };
+    // systemd before 252 knows the second name only.
+    Ok(send("--kill-whom=main")?.success() || send("--kill-who=main")?.success())
+}
+
 /// The process id of the unit's daemon, when it runs.
 pub(super) fn main_pid() -> Option<i32> {
     let output = command(&["show", "--property=MainPID"])

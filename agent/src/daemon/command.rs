@@ -1,95 +1,127 @@
-//! One command from its arrival to its result (contract: protocol, "The flow of one command").
+//! One command from its arrival, or from where an earlier agent had left it, to its result
+//! (contract: protocol, "The flow of one command").
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::SystemTime;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use tokio::sync::watch;
 
-use super::completions::Completions;
-use super::desk::{Desk, Place};
-use super::retry::patiently;
-use super::tracking::Tracking;
-use crate::control_plane::{
-    AcknowledgementReply, CommandStatus, ControlPlane, Error, Gate, HostCommand,
-};
+use super::desk::Place;
+use super::errand::Errand;
+use super::reports::{Report, settle};
+use super::workshop::{Workshop, log};
+use crate::control_plane::{ControlPlane, HostCommand};
 use crate::deployment::DeploymentSpec;
 use crate::diagnostics::Diagnostics;
 use crate::error::chain;
-use crate::executor::{Executor, Host, Progress};
+use crate::executor::{Beginning, End, Executor, Progress, Requester as _};
 use crate::files::Lock;
-use crate::lifecycle::{
-    Acknowledgement, Action, Command, Input, LifecycleEvent, Resolution, State, Verdict,
-};
-use crate::specification::{self, SignerTrust};
+use crate::journal::{Journal, Settlement, TakenCommand};
+use crate::lifecycle::{Command, LifecycleEvent, State, Verdict};
 
-/// The only system that specifications may be for.
-const DEPLOYMENT_SYSTEM: &str = "CodeDeploy";
-
-/// A command that asks agents to update themselves.
-const UPDATE_COMMAND: &str = "UpdateDeploymentAgent";
-
-/// How long the specification and the acknowledgement are tried for. The service waits for a
-/// command longer than this, and a new one is handed out when it does not.
-const PATIENCE: Duration = Duration::from_secs(10 * 60);
-
-/// What all commands share.
-pub(super) struct Workshop<C> {
-    pub(super) client: Arc<C>,
-    pub(super) gate: Gate,
-    pub(super) desk: Desk,
-    pub(super) host: Host,
-    pub(super) host_identifier: String,
-    pub(super) signers: SignerTrust,
-    pub(super) tracking: Tracking,
-    pub(super) completions: Completions<C>,
-    /// Turns true when work in progress is to be given up.
-    pub(super) give_up: watch::Receiver<bool>,
-}
-
-impl<C: ControlPlane> Workshop<C> {
-    /// Carries a command out and reports its result. The place at the desk is held until the
+impl<C: ControlPlane + 'static> Workshop<C> {
+    /// Carries a new command out and reports its result. The place at the desk is held until the
     /// service has the result, so that the command is not taken up again meanwhile.
-    pub(super) async fn carry_out(&self, command: HostCommand, place: Place) {
+    pub(super) async fn carry_out(self: Arc<Self>, command: HostCommand, place: Place) {
         tracing::info!(
             command = command.command_name,
             deployment = command.deployment_execution_id,
             "command received"
         );
-        if let Some(verdict) = self.verdict(&command).await {
-            if verdict.is_success() {
-                tracing::info!(command = command.command_name, "{}", verdict.message());
-            } else {
-                tracing::error!(
-                    command = command.command_name,
-                    code = verdict.code().number(),
-                    "{}",
-                    verdict.message()
-                );
+        let taken = TakenCommand {
+            run_key: run_key(&command),
+            host_command_identifier: command.host_command_identifier,
+            deployment_execution_id: command.deployment_execution_id,
+            command_name: command.command_name,
+            spec: None,
+        };
+        match self.journal() {
+            Ok(journal) => self.bring_to_its_end(&journal, taken, Beginning::New).await,
+            Err(error) => {
+                let verdict = Diagnostics::other(&format!(
+                    "cannot note that the command is at work, so it is not carried out: {}",
+                    chain(&error)
+                ));
+                self.report(&taken.command_name, unkept(&taken, verdict))
+                    .await;
             }
-            let kept = self
-                .completions
-                .keep(&command.host_command_identifier, &verdict);
-            self.completions.send(kept).await;
         }
         drop(place);
     }
 
-    /// The command's result; none when the service does not want one.
-    async fn verdict(&self, command: &HostCommand) -> Option<Verdict> {
-        let spec = match self.specification(command).await {
+    /// Drives a command to its end, and reports it.
+    pub(super) async fn bring_to_its_end(
+        &self,
+        journal: &Arc<Journal>,
+        mut taken: TakenCommand,
+        beginning: Beginning,
+    ) {
+        let end = self.end_of(journal, &mut taken, beginning).await;
+        let untrack = || {
+            let Some(spec) = &taken.spec else { return };
+            let command = &taken.host_command_identifier;
+            if let Err(error) = self.tracking.end(&spec.deployment_id, command) {
+                tracing::warn!(command, "{error}");
+            }
+        };
+        match end {
+            End::Verdict(verdict) => {
+                untrack();
+                let report = Report {
+                    journal: Some(Arc::clone(journal)),
+                    ..unkept(&taken, verdict)
+                };
+                self.report(&taken.command_name, report).await;
+            }
+            End::Unwanted => {
+                untrack();
+                let command = taken.host_command_identifier;
+                settle(Arc::clone(journal), command, Settlement::OverAlready).await;
+            }
+            End::HandedOver => tracing::info!(
+                command = taken.command_name,
+                "the next agent takes the command up"
+            ),
+        }
+    }
+
+    async fn end_of(
+        &self,
+        journal: &Arc<Journal>,
+        taken: &mut TakenCommand,
+        beginning: Beginning,
+    ) -> End {
+        let noted = match &beginning {
+            Beginning::New => None,
+            Beginning::TakenUp { state, .. } => Some(state.clone()),
+        };
+        // What the journal has is good for all but a download, which may need a token.
+        let known = taken
+            .spec
+            .clone()
+            .filter(|_| taken.command_name != LifecycleEvent::DownloadBundle.as_str());
+        let interruption = self.signals.interruption();
+        let spec = match known {
+            Some(spec) => Ok(spec),
+            None => tokio::select! {
+                spec = self.specification(&taken.deployment_execution_id) => spec,
+                () = interruption.handed_over() => {
+                    return self.hand_over_unbegun(journal, taken, noted).await;
+                }
+            },
+        };
+        let spec = match spec {
             Ok(spec) => spec,
             // Before anything has run: reported, not acknowledged.
-            Err(verdict) => return Some(verdict),
+            Err(verdict) => return self.finish(journal, taken, noted, verdict).await,
         };
-        let _turn = self.desk.turn(&spec.deployment_id).await;
-        let identifier = &command.host_command_identifier;
-        let _tracked = match self.tracking.begin(&spec.deployment_id, identifier) {
-            Ok(tracked) => tracked,
-            Err(error) => {
-                return Some(Diagnostics::other(&format!(
-                    "cannot note that the command is at work: {error}"
-                )));
+        // Its first note had no specification: the next one is made with it.
+        let noted = noted.filter(|_| taken.spec.is_some());
+        taken.spec = Some(spec.clone());
+        let _turn = tokio::select! {
+            turn = self.desk.turn(&spec.deployment_id) => turn,
+            () = interruption.handed_over() => {
+                return self.hand_over_unbegun(journal, taken, noted).await;
             }
         };
         let claimed = self
@@ -99,56 +131,28 @@ impl<C: ControlPlane> Workshop<C> {
             .and_then(|directory| {
                 Lock::try_acquire(&directory.in_use()).map_err(|error| chain(&error))
             });
-        match claimed {
-            Ok(_in_use) => self.run(command, &spec).await,
-            Err(error) => Some(Diagnostics::other(&format!(
-                "cannot prepare the deployment's directory: {error}"
-            ))),
-        }
-    }
-
-    async fn specification(&self, command: &HostCommand) -> Result<DeploymentSpec, Verdict> {
-        let reply = patiently(&self.gate, PATIENCE, "getting the specification", || {
-            self.client.get_deployment_specification(
-                &command.deployment_execution_id,
-                &self.host_identifier,
-            )
-        })
-        .await
-        .map_err(|error| {
-            Diagnostics::other(&format!(
-                "cannot get the deployment's specification: {}",
-                chain(&error)
-            ))
-        })?;
-        if reply.deployment_system != DEPLOYMENT_SYSTEM {
-            return Err(Diagnostics::other(&format!(
-                "the deployment is for the system {:?}; this agent works for {DEPLOYMENT_SYSTEM}",
-                reply.deployment_system
-            )));
-        }
-        let Some(envelope) = reply.generic_envelope else {
-            return Err(Diagnostics::other(
-                "the service sent no specification of the deployment",
-            ));
+        let _in_use = match claimed {
+            Ok(in_use) => in_use,
+            Err(error) => {
+                let verdict = Diagnostics::other(&format!(
+                    "cannot prepare the deployment's directory: {error}"
+                ));
+                return self.finish(journal, taken, noted, verdict).await;
+            }
         };
-        let opened = specification::open(&envelope.format, &envelope.payload, &self.signers)
-            .map_err(|error| {
-                Diagnostics::other(&format!(
-                    "the deployment's specification cannot be used: {}",
-                    chain(&error)
-                ))
-            })?;
-        for warning in &opened.warnings {
-            tracing::warn!(deployment = %opened.spec.deployment_id, "{warning}");
-        }
-        Ok(opened.spec)
+        self.drive(journal, taken, &spec, noted, beginning).await
     }
 
-    /// Drives the step machine.
-    async fn run(&self, command: &HostCommand, spec: &DeploymentSpec) -> Option<Verdict> {
-        let name = command.command_name.as_str();
-        let work = Command::from(LifecycleEvent::from(name));
+    async fn drive(
+        &self,
+        journal: &Arc<Journal>,
+        taken: &TakenCommand,
+        spec: &DeploymentSpec,
+        noted: Option<State>,
+        beginning: Beginning,
+    ) -> End {
+        let name = taken.command_name.as_str();
+        let command = Command::from(LifecycleEvent::from(name));
         let directory = self
             .host
             .root
@@ -157,78 +161,81 @@ impl<C: ControlPlane> Workshop<C> {
             &self.host,
             spec,
             directory,
-            &work,
-            run_key(command),
-            self.give_up.clone(),
+            &command,
+            taken.run_key.clone(),
+            self.signals.interruption(),
         );
-        let progress = &mut |progress: Progress| log(name, &progress);
-        let mut step = State::Received.next(&work, Input::Begin);
-        loop {
-            let (state, action) = match step {
-                Ok(step) => step,
-                Err(defect) => return Some(Diagnostics::other(&defect.to_string())),
-            };
-            let input = match action {
-                Action::Resolve => Input::Resolved(match &work {
-                    Command::Hooks(LifecycleEvent::Custom(_)) => Ok(match name {
-                        UPDATE_COMMAND => Resolution::Refused,
-                        _ => Resolution::Unsupported,
-                    }),
-                    _ => executor.resolve(progress),
-                }),
-                Action::Acknowledge { noop } => match self.acknowledge(command, noop).await {
-                    Ok(reply) => Input::Acknowledged(reply),
-                    Err(error) => {
-                        tracing::error!(
-                            command = name,
-                            "the service refuses the acknowledgement, so the command is not run: {}",
-                            chain(&error)
-                        );
-                        return None;
-                    }
-                },
-                Action::Download => Input::WorkEnded(executor.download(progress).await),
-                Action::Install { .. } => Input::WorkEnded(executor.install(progress).await),
-                Action::RunScript(index) => {
-                    Input::ScriptEnded(executor.run_script(index, progress).await)
-                }
-                Action::Report(verdict) => return Some(verdict),
-                Action::Forget => return None,
-                // Only a command that is taken up again leads to these.
-                action @ (Action::AwaitScript(_) | Action::Sweep(_)) => {
-                    return Some(Diagnostics::other(&format!(
-                        "the unexpected action {action:?} for a new command; this is a defect of \
-                         the agent, please report it"
-                    )));
-                }
-            };
-            step = state.next(&work, input);
+        let mut errand = Errand {
+            workshop: self,
+            journal,
+            taken,
+            noted,
+        };
+        // It may have gone with the host: one that is missing means that the command was disposed of.
+        if let Beginning::TakenUp { .. } = beginning
+            && let Err(error) = errand.track()
+        {
+            tracing::warn!(command = name, "{error}");
         }
+        let progress = &mut |progress: Progress| log(name, &progress);
+        executor
+            .drive(&command, beginning, &mut errand, progress)
+            .await
     }
 
-    /// Acknowledges; no answer within patience, for reasons that may pass, means: run it.
-    async fn acknowledge(
+    /// Ends a command that cannot be carried out.
+    pub(super) async fn finish(
         &self,
-        command: &HostCommand,
-        noop: bool,
-    ) -> Result<Acknowledgement, Error> {
-        let reply = patiently(&self.gate, PATIENCE, "the acknowledgement", || {
-            self.client
-                .put_host_command_acknowledgement(&command.host_command_identifier, noop)
-        })
-        .await;
-        match reply {
-            Ok(AcknowledgementReply { command_status }) => Ok(match command_status {
-                Some(CommandStatus::Succeeded) => Acknowledgement::AlreadySucceeded,
-                Some(CommandStatus::Failed) => Acknowledgement::AlreadyFailed,
-                Some(
-                    CommandStatus::Pending | CommandStatus::InProgress | CommandStatus::Other(_),
-                )
-                | None => Acknowledgement::Run,
-            }),
-            Err(error) if error.is_throttling() || error.is_transient() => Ok(Acknowledgement::Run),
-            Err(error) => Err(error),
+        journal: &Arc<Journal>,
+        taken: &TakenCommand,
+        noted: Option<State>,
+        verdict: Verdict,
+    ) -> End {
+        let mut errand = Errand {
+            workshop: self,
+            journal,
+            taken,
+            noted,
+        };
+        // A result that cannot be noted is sent all the same.
+        let _ = errand.record(&State::Finished(verdict.clone())).await;
+        End::Verdict(verdict)
+    }
+
+    /// Leaves a command of which nothing has been done to the next agent.
+    async fn hand_over_unbegun(
+        &self,
+        journal: &Arc<Journal>,
+        taken: &TakenCommand,
+        noted: Option<State>,
+    ) -> End {
+        if noted.is_none() {
+            let mut errand = Errand {
+                workshop: self,
+                journal,
+                taken,
+                noted,
+            };
+            if let Err(error) = errand.note(&State::Received).await {
+                tracing::error!(
+                    command = taken.host_command_identifier,
+                    "the command is lost to the next agent: {}",
+                    chain(&error)
+                );
+            }
         }
+        End::HandedOver
+    }
+}
+
+/// A result that the journal does not have.
+pub(super) fn unkept(taken: &TakenCommand, verdict: Verdict) -> Report {
+    Report {
+        command: taken.host_command_identifier.clone(),
+        verdict,
+        since: SystemTime::now(),
+        may_have_been_accepted: false,
+        journal: None,
     }
 }
 
@@ -248,16 +255,4 @@ fn run_key(command: &HostCommand) -> String {
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
         .collect();
     format!("{name}-{digest}")
-}
-
-fn log(command: &str, progress: &Progress) {
-    match progress {
-        Progress::ScriptStarted { location } => {
-            tracing::info!(command, script = location, "script started");
-        }
-        Progress::Warning(warning) => tracing::warn!(command, "{warning}"),
-        Progress::Note(note) => tracing::info!(command, "{note}"),
-        // It is in the deployment's own log.
-        Progress::Output { .. } => {}
-    }
 }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::deployment::DeploymentId;
 
@@ -19,6 +19,8 @@ const REMEMBERED: usize = 1000;
 pub(super) struct Desk {
     places: Arc<Semaphore>,
     state: Arc<Mutex<State>>,
+    /// A command is over.
+    over: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -36,7 +38,7 @@ struct State {
 pub(super) struct Place {
     desk: Desk,
     command: String,
-    _permit: OwnedSemaphorePermit,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 /// The right to be polled for: there is a place for what may come.
@@ -50,6 +52,7 @@ impl Desk {
         Self {
             places: Arc::new(Semaphore::new(AT_ONCE)),
             state: Arc::default(),
+            over: Arc::default(),
         }
     }
 
@@ -68,12 +71,32 @@ impl Desk {
         {
             return None;
         }
-        let command = command.to_owned();
-        Some(Place {
+        drop(state);
+        Some(self.place(command, Some(vacancy.permit)))
+    }
+
+    /// Takes a place for a command that an earlier agent had at work, before anything is polled
+    /// for. Should there be more of them than places, all are at work all the same. None when it
+    /// has one.
+    pub(super) fn take_up(&self, command: &str) -> Option<Place> {
+        if !self.state().current.insert(command.to_owned()) {
+            return None;
+        }
+        let permit = Arc::clone(&self.places).try_acquire_owned().ok();
+        Some(self.place(command, permit))
+    }
+
+    /// Remembers commands that were over before this agent began.
+    pub(super) fn remember(&self, over: impl IntoIterator<Item = String>) {
+        self.state().over.extend(over);
+    }
+
+    fn place(&self, command: &str, permit: Option<OwnedSemaphorePermit>) -> Place {
+        Place {
             desk: self.clone(),
-            command,
-            _permit: vacancy.permit,
-        })
+            command: command.to_owned(),
+            _permit: permit,
+        }
     }
 
     /// Waits for the turn of a command of `deployment`; it lasts until the guard is dropped.
@@ -95,14 +118,20 @@ impl Desk {
 
     /// Waits until nobody is at work.
     pub(super) async fn quiet(&self) {
-        let all = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
-        // As above: never closed.
-        let _ = self.places.acquire_many(all).await;
+        loop {
+            let mut over = std::pin::pin!(self.over.notified());
+            // Before the look, or an end in between would be missed.
+            over.as_mut().enable();
+            if self.at_work() == 0 {
+                return;
+            }
+            over.await;
+        }
     }
 
     /// How many commands are at work.
     pub(super) fn at_work(&self) -> usize {
-        AT_ONCE - self.places.available_permits()
+        self.state().current.len()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -118,6 +147,8 @@ impl Drop for Place {
         if state.over.len() > REMEMBERED {
             state.over.pop_front();
         }
+        drop(state);
+        self.desk.over.notify_waiters();
     }
 }
 
@@ -170,6 +201,30 @@ mod tests {
             drop(desk.vacancy().await.unwrap());
             places.clear();
             desk.quiet().await;
+        });
+    }
+
+    #[test]
+    fn what_an_earlier_agent_had_is_known_and_counts() {
+        block_on(async {
+            let desk = Desk::new();
+            desk.remember(["settled".to_owned()]);
+            let vacancy = desk.vacancy().await.unwrap();
+            assert!(desk.take(vacancy, "settled").is_none());
+            let mut places = Vec::new();
+            for number in 0..20 {
+                places.push(desk.take_up(&number.to_string()).unwrap());
+            }
+            assert!(desk.take_up("7").is_none());
+            assert_eq!(desk.at_work(), 20);
+            assert!(waits(desk.vacancy()).await);
+            // Those without a place of the sixteen count, too.
+            places.drain(..16);
+            assert!(waits(desk.quiet()).await);
+            places.clear();
+            desk.quiet().await;
+            let vacancy = desk.vacancy().await.unwrap();
+            assert!(desk.take(vacancy, "19").is_none());
         });
     }
 

@@ -83,6 +83,13 @@ impl PidFile {
         Ok(Self { path, _lock: lock })
     }
 
+    /// Removes the pid file, and holds the lock until this process has ended: threads that block
+    /// may be at work until then, and the next daemon is not to begin beside them.
+    pub fn keep_locked(self) {
+        let _ = fs::remove_file(&self.path);
+        std::mem::forget(self);
+    }
+
     /// The process id of the daemon that runs now, if one does. A pid file alone, without the
     /// lock, was left by a daemon that is gone; and a pid whose process does not have the lock
     /// open is not the daemon's, although somebody holds it.

@@ -3,13 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
-
 use super::desk::{Desk, Place};
-use super::retry::sleep_unless;
+use super::signals::{Signals, Stopping};
 use crate::control_plane::{ControlPlane, Gate, HostCommand, error_backoff, idle_wait};
 use crate::error::chain;
-use crate::executor::told;
 
 /// What the loop needs.
 pub(super) struct Poller<C> {
@@ -19,22 +16,23 @@ pub(super) struct Poller<C> {
     pub(super) host_identifier: String,
     /// `wait_between_runs`.
     pub(super) wait_between_runs: Duration,
-    pub(super) stop: watch::Receiver<bool>,
+    pub(super) signals: Signals,
 }
 
 impl<C: ControlPlane> Poller<C> {
     /// Polls until told to stop; `begin` takes each new command to work. A poll in flight is given
     /// up when the agent is to stop.
-    pub(super) async fn run(mut self, mut begin: impl FnMut(HostCommand, Place)) {
+    pub(super) async fn run(self, mut begin: impl FnMut(HostCommand, Place)) {
         let mut errors = 0;
         loop {
-            let mut stop = self.stop.clone();
-            let pause = tokio::select! {
+            tokio::select! {
                 biased;
-                () = told(&mut stop) => return,
-                pause = self.poll_once(&mut errors, &mut begin) => pause,
-            };
-            sleep_unless(&mut self.stop, pause).await;
+                () = self.signals.reached(Stopping::Draining) => return,
+                () = async {
+                    let pause = self.poll_once(&mut errors, &mut begin).await;
+                    tokio::time::sleep(pause).await;
+                } => {}
+            }
         }
     }
 

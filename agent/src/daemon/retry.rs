@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
-
 use crate::control_plane::{Disposition, Error, Gate, disposition};
 use crate::error::chain;
-use crate::executor::told;
+
+/// How long the specification and the acknowledgement are tried for. The service waits for a
+/// command longer than this, and a new one is handed out when it does not.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
 /// The longest pause between two tries of a call about a command.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -52,14 +53,6 @@ where
             chain(&error)
         );
         tokio::time::sleep(pause).await;
-    }
-}
-
-/// Sleeps for `pause`, or until `stop` turns true.
-pub(super) async fn sleep_unless(stop: &mut watch::Receiver<bool>, pause: Duration) {
-    tokio::select! {
-        () = tokio::time::sleep(pause) => {}
-        () = told(stop) => {}
     }
 }
 

@@ -2,26 +2,26 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use sd_notify::NotifyState;
 use tokio::task::LocalSet;
 
-use super::command::Workshop;
-use super::completions::Completions;
 use super::desk::Desk;
+use super::orphans;
 use super::poller::Poller;
 use super::renewing::Renewing;
-use super::signals::{self, Signals};
+use super::reports::Reports;
+use super::signals::{self, Signals, Stopping};
 use super::tracking::Tracking;
+use super::workshop::{JournalFile, Workshop};
 use crate::bundle::{Credentials, FetchError, Sources};
 use crate::config::{Config, ConfigError};
 use crate::control_plane::{Client, ClientError, Gate, Settings, SettingsError};
-use crate::diagnostics::Diagnostics;
 use crate::error::chain;
-use crate::executor::{Host, runner_program, source_settings, told};
+use crate::executor::{Host, runner_program, source_settings};
 use crate::hooks::{HookBase, profile_environment};
 use crate::http::{ProxyError, TrustError, TrustRoots};
 use crate::identity::{
@@ -30,8 +30,17 @@ use crate::identity::{
 };
 use crate::specification::{SignerCaError, SignerTrust};
 
-/// Directory of results that the service does not have yet, under `root_dir` (ours).
-const PENDING: &str = "pending-completions";
+/// The journal of commands, under `root_dir` (ours).
+const JOURNAL: &str = "commands.journal";
+
+/// How the daemon was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// The next agent takes up what was at work.
+    HandedOver,
+    /// What was at work has come to its end.
+    Drained,
+}
 
 /// The daemon cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +84,9 @@ pub enum ServiceError {
     /// The runner.
     #[error("the path of this program cannot be found out, so it cannot start hooks")]
     Program(#[source] std::io::Error),
+    /// Which boot this is.
+    #[error("cannot tell this boot of the host from others")]
+    Boot(#[source] std::io::Error),
 }
 
 impl ServiceError {
@@ -91,7 +103,11 @@ impl ServiceError {
             | Self::Proxy(_)
             | Self::Settings(_)
             | Self::Signers(_) => true,
-            Self::Signals(_) | Self::Http(_) | Self::Client(_) | Self::Program(_) => false,
+            Self::Signals(_)
+            | Self::Http(_)
+            | Self::Client(_)
+            | Self::Program(_)
+            | Self::Boot(_) => false,
         }
     }
 }
@@ -103,7 +119,7 @@ impl ServiceError {
 pub async fn run(
     config: &Config,
     variable: impl Fn(&str) -> Option<OsString> + Copy,
-) -> Result<(), ServiceError> {
+) -> Result<Stopped, ServiceError> {
     let signals = signals::listen().map_err(ServiceError::Signals)?;
     // The configuration is valid and signals are handled; who the host is may take longer.
     notify(&[
@@ -111,32 +127,26 @@ pub async fn run(
         NotifyState::Status("finding out who this host is"),
     ]);
     tokio::spawn(watchdog());
-    let mut stop = signals.stop.clone();
-    let parts = tokio::select! {
-        parts = prepare(config, variable, &signals) => parts?,
-        () = told(&mut stop) => {
-            notify(&[NotifyState::Stopping]);
-            return Ok(());
-        }
+    tokio::spawn(orphans::collect());
+    let workshop = tokio::select! {
+        workshop = prepare(config, variable, &signals) => Some(workshop?),
+        () = signals.reached(Stopping::Draining) => None,
     };
-    LocalSet::new()
-        .run_until(serve(config, parts, signals))
-        .await;
-    Ok(())
-}
-
-/// The parts that the loop runs on.
-struct Parts {
-    client: Arc<Renewing<Client>>,
-    gate: Gate,
-    workshop: Workshop<Renewing<Client>>,
+    if let Some(workshop) = workshop {
+        LocalSet::new().run_until(serve(config, workshop)).await;
+    }
+    notify(&[NotifyState::Stopping]);
+    Ok(match signals.stopping() {
+        Stopping::Draining => Stopped::Drained,
+        Stopping::No | Stopping::HandingOver | Stopping::AtOnce => Stopped::HandedOver,
+    })
 }
 
 async fn prepare(
     config: &Config,
     variable: impl Fn(&str) -> Option<OsString> + Copy,
     signals: &Signals,
-) -> Result<Parts, ServiceError> {
+) -> Result<Workshop<Renewing<Client>>, ServiceError> {
     let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
     let (on_premises, warnings) =
         OnPremises::read(&config.on_premises_config_file).map_err(ServiceError::OnPremises)?;
@@ -207,13 +217,12 @@ async fn prepare(
     let runner = runner_program().map_err(ServiceError::Program)?;
     let base = hook_base(config).await;
     let gate = Gate::new();
-    let pending = config.root_dir.join(PENDING);
     notify(&[NotifyState::Status(&format!(
         "polling in {} as {}",
         identity.region.as_str(),
         identity.host_identifier
     ))]);
-    let workshop = Workshop {
+    Ok(Workshop {
         client: Arc::clone(&client),
         gate: gate.clone(),
         desk: Desk::new(),
@@ -225,18 +234,13 @@ async fn prepare(
                 .root_dir
                 .join(config.ongoing_deployment_tracking.as_str()),
         ),
-        completions: Completions::new(
-            pending,
-            Arc::clone(&client),
-            gate.clone(),
-            signals.stop.clone(),
-        ),
-        give_up: signals.give_up.clone(),
-    };
-    Ok(Parts {
-        client,
-        gate,
-        workshop,
+        reports: Reports::new(client, gate, signals.clone()),
+        signals: signals.clone(),
+        journal: JournalFile {
+            path: config.root_dir.join(JOURNAL),
+            boot_id: hooks_runner::boot_id().map_err(ServiceError::Boot)?,
+            opened: OnceLock::new(),
+        },
     })
 }
 
@@ -257,67 +261,36 @@ async fn hook_base(config: &Config) -> HookBase {
     }
 }
 
-/// Serves until told to stop, then lets the work in progress come to its end.
-async fn serve(config: &Config, parts: Parts, signals: Signals) {
-    let Parts {
-        client,
-        gate,
-        workshop,
-    } = parts;
-    let desk = workshop.desk.clone();
-    let host_identifier = workshop.host_identifier.clone();
+/// Serves until told to stop, and returns when what is at work is where it is to be.
+async fn serve(config: &Config, workshop: Workshop<Renewing<Client>>) {
     let workshop = Arc::new(workshop);
-    take_up_what_was_left(&workshop);
+    let (desk, signals) = (workshop.desk.clone(), workshop.signals.clone());
+    if let Err(error) = workshop.journal() {
+        tracing::error!(
+            "no command can be carried out before this is mended: {}",
+            chain(&error)
+        );
+    }
     let poller = Poller {
-        client,
-        gate,
+        client: Arc::clone(&workshop.client),
+        gate: workshop.gate.clone(),
         desk: desk.clone(),
-        host_identifier,
+        host_identifier: workshop.host_identifier.clone(),
         wait_between_runs: config.wait_between_runs,
-        stop: signals.stop.clone(),
+        signals: signals.clone(),
     };
     poller
         .run(|command, place| {
             let workshop = Arc::clone(&workshop);
-            tokio::task::spawn_local(async move { workshop.carry_out(command, place).await });
+            tokio::task::spawn_local(workshop.carry_out(command, place));
         })
         .await;
     notify(&[NotifyState::Stopping]);
-    let at_work = desk.at_work();
-    if at_work > 0 {
-        tracing::info!("stopping when {at_work} commands at work are over");
-    }
-    let mut give_up = signals.give_up.clone();
     tokio::select! {
         () = desk.quiet() => tracing::info!("stopped"),
-        () = told(&mut give_up) => tracing::warn!("stopped at once, with commands at work"),
-    }
-}
-
-/// Results that an earlier agent could not send, and commands that it did not finish.
-fn take_up_what_was_left(workshop: &Arc<Workshop<Renewing<Client>>>) {
-    let mut left = workshop.completions.left_behind();
-    let unfinished = workshop.tracking.take_left_behind(|complaint| {
-        tracing::error!("a tracking file cannot be used: {complaint}");
-    });
-    for command in unfinished {
-        // Its result may lie beside it: then it had been finished.
-        if left.iter().any(|kept| kept.command() == command) {
-            continue;
+        () = signals.reached(Stopping::AtOnce) => {
+            tracing::warn!("stopped at once, with {} commands at work", desk.at_work());
         }
-        tracing::error!(
-            command,
-            "an earlier agent went down while it was at work on a command"
-        );
-        left.push(
-            workshop
-                .completions
-                .keep(&command, &Diagnostics::agent_restarted()),
-        );
-    }
-    for kept in left {
-        let workshop = Arc::clone(workshop);
-        tokio::task::spawn_local(async move { workshop.completions.send(kept).await });
     }
 }
 

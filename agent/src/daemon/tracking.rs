@@ -1,16 +1,19 @@
-//! Tracking files: which commands were at work when an agent went down.
+//! Tracking files: which commands are at work, in the form that AWS's agents write and read.
 //!
 //! `<root>/<ongoing-deployment>/<deployment id>` holds the host command identifier (contract:
-//! deployment, "Directories on the host"), as AWS's agents write and read it.
+//! deployment, "Directories on the host"). An agent of AWS's that follows ours reports what it
+//! finds there as failed and removes the file; ours that follows one of AWS's does the same. They
+//! need not survive the host's going down: what ours had at work is in its journal.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use failpoints::Failpoint;
 use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 use crate::deployment::DeploymentId;
-use crate::files::write_atomically;
 
 /// Older files mean nothing any more: the service has given up on their commands.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -18,16 +21,19 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most that an identifier may have; a longer file is no tracking file.
 const LONGEST_IDENTIFIER: usize = 4096;
 
-/// The tracking file of a command at work; removed when dropped.
-#[derive(Debug)]
-pub(super) struct Tracked {
-    path: PathBuf,
-}
-
 /// The directory of tracking files.
 #[derive(Debug, Clone)]
 pub(super) struct Tracking {
     directory: PathBuf,
+}
+
+/// A command that an agent had at work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tracked {
+    /// The file's name.
+    pub(super) deployment: DeploymentId,
+    /// The host command identifier.
+    pub(super) command: String,
 }
 
 impl Tracking {
@@ -36,16 +42,50 @@ impl Tracking {
     }
 
     /// Notes that `command` of `deployment` is at work.
-    pub(super) fn begin(&self, deployment: &DeploymentId, command: &str) -> io::Result<Tracked> {
+    pub(super) fn begin(&self, deployment: &DeploymentId, command: &str) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
-        let path = self.directory.join(deployment);
-        write_atomically(&path, command.as_bytes(), 0o644)?;
-        Ok(Tracked { path })
+        Failpoint::TrackingWrite.pass()?;
+        // Beside the directory, where no agent takes it for a tracking file.
+        let temporary = self.directory.with_extension("tmp");
+        match fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o644)
+            .open(&temporary)?
+            .write_all(command.as_bytes())?;
+        fs::rename(&temporary, self.path(deployment))
     }
 
-    /// The commands that an agent left behind, and forgets them. What cannot be read is said by
-    /// `complain` and left where it is.
-    pub(super) fn take_left_behind(&self, mut complain: impl FnMut(String)) -> Vec<String> {
+    /// Whether nobody has disposed of `command` since it began. What cannot be read was not
+    /// disposed of.
+    pub(super) fn holds(&self, deployment: &DeploymentId, command: &str) -> bool {
+        match read(&self.path(deployment)) {
+            Ok(found) => found.as_deref() == Some(command),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
+    }
+
+    /// Notes that `command` is not at work any more. One that stays would make the next agent
+    /// report a command that is over; the service refuses that, so it does no harm.
+    pub(super) fn end(&self, deployment: &DeploymentId, command: &str) -> io::Result<()> {
+        let path = self.path(deployment);
+        match read(&path) {
+            // By now another command's.
+            Ok(found) if found.as_deref() != Some(command) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Ok(_) | Err(_) => {}
+        }
+        Failpoint::TrackingRemove.pass()?;
+        fs::remove_file(&path)
+    }
+
+    /// The commands that an agent left behind. Files that mean nothing any more are removed; what
+    /// cannot be read is said by `complain` and left where it is.
+    pub(super) fn left_behind(&self, mut complain: impl FnMut(String)) -> Vec<Tracked> {
         let entries = match fs::read_dir(&self.directory) {
             Ok(entries) => entries,
             Err(error) => {
@@ -55,50 +95,60 @@ impl Tracking {
                 return Vec::new();
             }
         };
-        let mut commands = Vec::new();
+        let mut left = Vec::new();
         for entry in entries.flatten() {
             let path = entry.path();
-            match read(&path) {
-                Ok(Some(command)) => commands.push(command),
-                Ok(None) => {}
-                Err(error) => {
-                    complain(error.to_string());
-                    continue;
+            let name = entry.file_name();
+            let found = name
+                .to_str()
+                .ok_or_else(|| io::Error::other("its name is no deployment's"))
+                .and_then(|name| DeploymentId::new(name).map_err(io::Error::other))
+                .and_then(|deployment| Ok((deployment, read_fresh(&path)?)));
+            match found {
+                Ok((deployment, Some(command))) => left.push(Tracked {
+                    deployment,
+                    command,
+                }),
+                Ok((_, None)) => {
+                    if let Err(error) = fs::remove_file(&path) {
+                        complain(error.to_string());
+                    }
                 }
-            }
-            if let Err(error) = fs::remove_file(&path) {
-                complain(error.to_string());
+                Err(error) => complain(format!("{}: {error}", path.display())),
             }
         }
-        commands.sort();
-        commands
+        left.sort_by(|a, b| a.deployment.cmp(&b.deployment));
+        left
+    }
+
+    fn path(&self, deployment: &DeploymentId) -> PathBuf {
+        self.directory.join(deployment)
     }
 }
 
 /// The identifier in a tracking file; none when the file is too old, or holds none.
-fn read(path: &Path) -> io::Result<Option<String>> {
-    let metadata = fs::symlink_metadata(path)?;
-    if !metadata.is_file() {
-        return Err(io::Error::other(format!(
-            "{} is no tracking file",
-            path.display()
-        )));
-    }
-    let age = metadata.modified()?.elapsed().unwrap_or_default();
-    if age > FORGOTTEN_AFTER || metadata.len() > LONGEST_IDENTIFIER as u64 {
+fn read_fresh(path: &Path) -> io::Result<Option<String>> {
+    let age = fs::symlink_metadata(path)?.modified()?.elapsed();
+    if age.unwrap_or_default() > FORGOTTEN_AFTER {
         return Ok(None);
     }
-    let content = fs::read(path)?;
-    let text = String::from_utf8_lossy(&content).trim().to_owned();
-    Ok(Some(text).filter(|text| !text.is_empty()))
+    read(path)
 }
 
-impl Drop for Tracked {
-    fn drop(&mut self) {
-        // One that stays would make the next agent report a command that is over; the service
-        // refuses that, so it does no harm.
-        let _ = fs::remove_file(&self.path);
+/// The identifier in a tracking file; none when it holds none, as one that was being written when
+/// the host went down.
+fn read(path: &Path) -> io::Result<Option<String>> {
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.is_file() || metadata.len() > LONGEST_IDENTIFIER as u64 {
+        return Err(io::Error::other("it is no tracking file"));
     }
+    let content = String::from_utf8(fs::read(path)?)
+        .map_err(|_| io::Error::other("it holds no identifier of a command"))?;
+    let text = content.trim();
+    if text.chars().any(char::is_control) {
+        return Err(io::Error::other("it holds no identifier of a command"));
+    }
+    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
 }
 
 #[cfg(test)]
@@ -107,48 +157,76 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_file_holds_the_identifier_and_goes_with_the_command() {
-        let directory = tempfile::tempdir().unwrap();
-        let tracking = Tracking::new(directory.path().join("ongoing-deployment"));
-        let id = DeploymentId::new("d-1").unwrap();
-        let tracked = tracking.begin(&id, "command-1").unwrap();
-        let path = directory.path().join("ongoing-deployment/d-1");
-        assert_eq!(fs::read_to_string(&path).unwrap(), "command-1");
-        drop(tracked);
-        assert!(!path.exists());
+    fn id(name: &str) -> DeploymentId {
+        DeploymentId::new(name).unwrap()
     }
 
     #[test]
-    fn every_file_that_is_left_and_not_too_old_is_taken_once() {
+    fn a_file_holds_the_identifier_until_the_command_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ongoing-deployment/d-1");
+        let tracking = Tracking::new(directory.path().join("ongoing-deployment"));
+        assert!(!tracking.holds(&id("d-1"), "command-1"));
+        tracking.begin(&id("d-1"), "command-1").unwrap();
+        tracking.begin(&id("d-1"), "command-2").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "command-2");
+        assert!(tracking.holds(&id("d-1"), "command-2"));
+        assert!(!tracking.holds(&id("d-1"), "command-1"));
+        tracking.end(&id("d-1"), "command-1").unwrap();
+        assert!(path.exists(), "it is another command's");
+        tracking.end(&id("d-1"), "command-2").unwrap();
+        assert!(!path.exists());
+        tracking.end(&id("d-1"), "command-2").unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn every_file_that_is_left_and_not_too_old_is_found() {
         let directory = tempfile::tempdir().unwrap();
         let tracking = Tracking::new(directory.path().to_owned());
         fs::write(directory.path().join("d-1"), "one\n").unwrap();
         fs::write(directory.path().join("d-2"), "two").unwrap();
         fs::write(directory.path().join("d-old"), "old").unwrap();
         fs::write(directory.path().join("d-empty"), "").unwrap();
-        fs::write(directory.path().join("d-garbage"), vec![0xff; 5000]).unwrap();
-        fs::create_dir(directory.path().join("d-directory")).unwrap();
         let long_ago = SystemTime::now() - Duration::from_secs(25 * 60 * 60);
         let old = fs::OpenOptions::new()
             .write(true)
             .open(directory.path().join("d-old"))
             .unwrap();
         old.set_modified(long_ago).unwrap();
+        let left = tracking.left_behind(|complaint| panic!("{complaint}"));
+        let found: Vec<_> = left
+            .iter()
+            .map(|left| (left.deployment.as_str(), left.command.as_str()))
+            .collect();
+        assert_eq!(found, [("d-1", "one"), ("d-2", "two")]);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn what_is_no_tracking_file_is_said_and_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        fs::write(path("d-long"), "x".repeat(5000)).unwrap();
+        fs::write(path("d-binary"), [0xff, 0xfe]).unwrap();
+        fs::write(path("d-lines"), "one\ntwo").unwrap();
+        fs::write(path("no deployment"), "one").unwrap();
+        fs::create_dir(path("d-directory")).unwrap();
+        fs_err::os::unix::fs::symlink("/etc/hostname", path("d-link")).unwrap();
         let mut complaints = Vec::new();
-        let commands = tracking.take_left_behind(|complaint| complaints.push(complaint));
-        assert_eq!(commands, ["one", "two"]);
-        assert_eq!(complaints.len(), 1, "{complaints:?}");
-        assert!(tracking.take_left_behind(|_| {}).is_empty());
+        let tracking = Tracking::new(directory.path().to_owned());
+        let left = tracking.left_behind(|complaint| complaints.push(complaint));
+        assert_eq!(left, []);
+        assert_eq!(complaints.len(), 6, "{complaints:?}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 6);
+        // It may be one; only that cannot be told.
+        assert!(tracking.holds(&id("d-lines"), "one"));
     }
 
     #[test]
     fn without_a_directory_nothing_was_left() {
         let tracking = Tracking::new("/nonexistent/ongoing-deployment".into());
-        assert!(
-            tracking
-                .take_left_behind(|complaint| panic!("{complaint}"))
-                .is_empty()
-        );
+        let left = tracking.left_behind(|complaint| panic!("{complaint}"));
+        assert!(left.is_empty());
     }
 }

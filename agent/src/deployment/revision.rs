@@ -55,7 +55,9 @@ impl fmt::Debug for GitHubToken {
 }
 
 /// Where a revision comes from (contract: protocol, deployment specification, `Revision`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// A token is never serialized: what was written down and read again has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Revision {
     /// An object in S3.
     S3 {
@@ -81,6 +83,7 @@ pub enum Revision {
         /// `tar` (the default) or `zip`.
         bundle_type: BundleType,
         /// The access token; anonymous without.
+        #[serde(skip)]
         token: Option<GitHubToken>,
     },
     /// An archive on this host.
@@ -95,6 +98,35 @@ pub enum Revision {
         /// The directory's path.
         location: PathBuf,
     },
+}
+
+impl fmt::Display for Revision {
+    /// In words, for people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::S3 {
+                bucket,
+                key,
+                version,
+                ..
+            } => {
+                write!(f, "s3://{bucket}/{key}")?;
+                match version {
+                    Some(version) => write!(f, " (version {version})"),
+                    None => Ok(()),
+                }
+            }
+            Self::GitHub {
+                account,
+                repository,
+                commit,
+                ..
+            } => write!(f, "GitHub {account}/{repository} at {commit}"),
+            Self::LocalFile { location, .. } | Self::LocalDirectory { location } => {
+                write!(f, "{}", location.display())
+            }
+        }
+    }
 }
 
 impl Revision {
@@ -115,14 +147,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_never_in_debug_output() {
-        let revision = Revision::GitHub {
+    fn a_token_is_neither_shown_nor_serialized() {
+        let with = |token: &str| Revision::GitHub {
             account: "a".into(),
             repository: "r".into(),
             commit: "HEAD".into(),
             bundle_type: BundleType::Tar,
-            token: GitHubToken::new("ghp_secret".into()),
+            token: GitHubToken::new(token.into()),
         };
-        assert!(!format!("{revision:?}").contains("ghp_secret"));
+        let revision = with("ghp_secret");
+        let written = serde_json::to_string(&revision).unwrap();
+        for text in [&written, &format!("{revision:?}"), &revision.to_string()] {
+            assert!(!text.contains("ghp_secret"), "{text}");
+        }
+        let read: Revision = serde_json::from_str(&written).unwrap();
+        assert_eq!(read, with(""));
     }
 }

@@ -26,7 +26,8 @@ pub enum DeploymentType {
 }
 
 /// What Install does with a destination that exists and is not ours to remove.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum FileExistsBehavior {
     /// Fail the deployment.
     Disallow,
@@ -53,6 +54,19 @@ impl FromStr for FileExistsBehavior {
     }
 }
 
+impl From<String> for FileExistsBehavior {
+    fn from(value: String) -> Self {
+        let Ok(behavior) = value.parse();
+        behavior
+    }
+}
+
+impl From<FileExistsBehavior> for String {
+    fn from(behavior: FileExistsBehavior) -> Self {
+        behavior.to_string()
+    }
+}
+
 impl fmt::Display for FileExistsBehavior {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -65,7 +79,9 @@ impl fmt::Display for FileExistsBehavior {
 }
 
 /// One deployment as the agent runs it (contract: protocol, deployment specification).
-#[derive(Debug, Clone)]
+///
+/// The serialized form is the journal's; the GitHub token is not in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentSpec {
     /// The deployment's id; names its directory.
     pub deployment_id: DeploymentId,

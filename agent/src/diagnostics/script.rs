@@ -3,18 +3,18 @@
 use hooks_runner::{Holder, Outcome, ScriptResult, Stream};
 
 use super::{Code, Diagnostics};
-use crate::appspec::Script;
 
-/// What the end of `script` means for its event. `log` is asked for only when it failed.
+/// What the end of the script at `location` (as the AppSpec has it), run as `runas`, means for its
+/// event. `log` is asked for only when it failed.
 ///
 /// # Errors
 /// The diagnostics of the failure, when it failed.
 pub fn from_outcome(
-    script: &Script,
+    location: &str,
+    runas: Option<&str>,
     outcome: &Outcome,
     log: impl FnOnce() -> String,
 ) -> Result<(), Diagnostics> {
-    let location = &script.location;
     let (code, what) = match &outcome.result {
         ScriptResult::Succeeded => return Ok(()),
         ScriptResult::Missing => (
@@ -64,9 +64,7 @@ pub fn from_outcome(
             (Code::Other, format!("could not be run: {message}"))
         }
     };
-    let user = script
-        .runas
-        .as_ref()
+    let user = runas
         .map(|user| format!(" (as {user})"))
         .unwrap_or_default();
     // The host's shutdown is not this script's failure: the contract leaves its name out.
@@ -103,22 +101,10 @@ fn left_open(seconds: u64, streams: &[Stream], holders: &[Holder], all_visible: 
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use hooks_runner::Signal;
     use rstest::rstest;
 
     use super::*;
-
-    fn script() -> Script {
-        Script {
-            location: "scripts/s.sh".into(),
-            path: "scripts/s.sh".into(),
-            timeout: Duration::from_secs(9),
-            runas: Some("ubuntu".into()),
-            sudo: false,
-        }
-    }
 
     fn diagnose(result: ScriptResult) -> Result<(), Diagnostics> {
         let outcome = Outcome {
@@ -127,7 +113,9 @@ mod tests {
             tail: vec![],
             warnings: vec![],
         };
-        from_outcome(&script(), &outcome, || "the log\n".to_owned())
+        from_outcome("scripts/s.sh", Some("ubuntu"), &outcome, || {
+            "the log\n".to_owned()
+        })
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use failpoints::Failpoint;
 use tokio::task::spawn_blocking;
 
 use super::{AppSpecFileError, Executor, Progress, read_appspec};
@@ -80,6 +81,9 @@ impl Executor<'_> {
             .await
             .map_err(DownloadError::Lock)?;
         let records = self.host.root.instructions(&self.spec.deployment_group_id);
+        Failpoint::MostRecentPointer
+            .pass()
+            .map_err(DownloadError::MostRecent)?;
         write_pointer(
             &records.most_recent(),
             self.directory.path(),
@@ -168,7 +172,7 @@ impl Executor<'_> {
             let fetching = bundle::fetch(&self.host.sources, &self.spec.revision, &bundle);
             tokio::select! {
                 fetched = fetching => fetched.map_err(DownloadError::Fetch)?,
-                () = super::told(&mut self.cancelled) => return Err(DownloadError::Cancelled),
+                () = self.interruption.told() => return Err(DownloadError::Cancelled),
             };
             let kind = self.spec.revision.bundle_type();
             let options = self.host.unpack.clone();
@@ -197,9 +201,16 @@ impl Executor<'_> {
             "waiting for another deployment of the group {}",
             self.spec.deployment_group_id
         )));
-        match spawn_blocking(move || Lock::acquire(&path)).await {
-            Ok(lock) => lock,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        let waiting = path.clone();
+        tokio::select! {
+            lock = spawn_blocking(move || Lock::acquire(&waiting)) => match lock {
+                Ok(lock) => lock,
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            },
+            () = self.interruption.told() => Err(LockError::Io {
+                path,
+                source: io::Error::new(io::ErrorKind::Interrupted, "the wait was given up"),
+            }),
         }
     }
 }

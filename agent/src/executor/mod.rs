@@ -1,23 +1,27 @@
-//! Carries out on this host what the step machine of `lifecycle` asks for: downloads, installs,
-//! runs scripts. Used by local deployments and by the daemon alike; both drive the machine and
-//! answer acknowledgements and reports themselves.
+//! Drives the step machine of `lifecycle` and carries out on this host what it asks for: downloads,
+//! installs, runs scripts. Used by local deployments and by the daemon alike; who wants the
+//! command (the service, or the operator) is behind the trait [`Requester`].
 
 mod appspec_file;
 mod directories;
 mod download;
+mod drive;
 mod event_source;
 mod follow;
 mod host;
 mod install;
+mod interruption;
+mod leftovers;
 mod progress;
 mod scripts;
 mod sources;
 
 pub use appspec_file::{AppSpecFileError, read_appspec};
+pub use drive::{Beginning, End, Requester};
 pub use host::{Host, runner_program};
+pub use interruption::{Interrupter, Interruption};
 pub use progress::{Progress, Stream};
 pub use sources::source_settings;
-use tokio::sync::watch;
 
 use crate::deployment::DeploymentSpec;
 use crate::deployment_root::DeploymentDirectory;
@@ -35,8 +39,7 @@ pub struct Executor<'a> {
     run_key: String,
     /// Where the scripts come from; found out on first use.
     source: Option<EventSource>,
-    /// Turns true when the operator wants the command to end.
-    cancelled: watch::Receiver<bool>,
+    interruption: Interruption,
 }
 
 impl<'a> Executor<'a> {
@@ -50,7 +53,7 @@ impl<'a> Executor<'a> {
         directory: DeploymentDirectory,
         command: &Command,
         run_key: String,
-        cancelled: watch::Receiver<bool>,
+        interruption: Interruption,
     ) -> Self {
         let event = match command {
             Command::DownloadBundle => LifecycleEvent::DownloadBundle,
@@ -64,14 +67,7 @@ impl<'a> Executor<'a> {
             event,
             run_key,
             source: None,
-            cancelled,
+            interruption,
         }
-    }
-}
-
-/// Returns when `signal` is true; never when nobody can say so any more.
-pub(crate) async fn told(signal: &mut watch::Receiver<bool>) {
-    if signal.wait_for(|told| *told).await.is_err() {
-        std::future::pending::<()>().await;
     }
 }

@@ -133,6 +133,20 @@ impl Fixture {
             .collect()
     }
 
+    /// Changes a file of the run directory as another writer would have written it: with a
+    /// checksum that is right.
+    pub(crate) fn rewrite(&self, name: &str, from: &str, to: &str) {
+        let path = self.run_dir().join(name);
+        let text = fs::read_to_string(&path).unwrap();
+        let changed = text.replace(from, to);
+        assert_ne!(text, changed, "{from} is not in {name}");
+        let content = changed.split_once("\"content\":").unwrap().1;
+        let content = content.strip_suffix('}').unwrap();
+        let checksum = format!("{:08x}", crc32fast::hash(content.as_bytes()));
+        let old = text.split('"').nth(5).unwrap();
+        fs::write(&path, changed.replacen(old, &checksum, 1)).unwrap();
+    }
+
     /// The pid that a script wrote into `name`.
     pub(crate) fn pid(&self, name: &str) -> Pid {
         let path = self.path(name);
@@ -155,6 +169,17 @@ impl Drop for Fixture {
             }
         }
     }
+}
+
+/// Copies a program to be executed. Another process writes it: a descriptor of ours, open for
+/// writing, could be inherited by what another test starts just then, and the program be busy.
+pub(crate) fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    #[expect(clippy::disallowed_methods, reason = "tests start programs")]
+    let status = std::process::Command::new("cp")
+        .args([from.as_ref(), to.as_ref()])
+        .status()
+        .unwrap();
+    assert!(status.success());
 }
 
 pub(crate) fn program() -> Program {

@@ -144,6 +144,7 @@ fn a_failing_hook_is_reported_once_with_its_log() {
         daemon.service.wait_for_end(&deployment),
         DeploymentEnd::Failed
     );
+    daemon.wait_until_idle();
     running.stop();
     let calls = daemon.service.calls();
     let failed: Vec<_> = calls
@@ -164,7 +165,6 @@ fn a_failing_hook_is_reported_once_with_its_log() {
     ] {
         assert!(log.contains(line), "{log}");
     }
-    assert!(daemon.pending().is_empty());
 }
 
 #[test]
@@ -317,4 +317,27 @@ fn sixteen_deployments_at_once_all_succeed() {
     }
     running.stop();
     assert_eq!(daemon.service.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn two_deployments_of_one_group_at_once_both_succeed() {
+    let daemon = DaemonHost::default();
+    for label in ["one", "two"] {
+        daemon.publish(&format!("{label}.zip"), bundle(&daemon, label).path());
+    }
+    let mut running = daemon.start();
+    let (one, two) = (
+        daemon.deploy("d-1", "one.zip"),
+        daemon.deploy("d-2", "two.zip"),
+    );
+    for deployment in [&one, &two] {
+        assert_eq!(
+            daemon.service.wait_for_end(deployment),
+            DeploymentEnd::Succeeded,
+            "{}",
+            daemon.log()
+        );
+    }
+    running.stop();
+    assert!(["one", "two"].contains(&installed(&daemon).as_str()));
 }

@@ -3,24 +3,22 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use tokio::sync::watch;
-
 use super::display::{Display, Ending, EventEnd, Summary};
 use crate::deployment::DeploymentSpec;
 use crate::deployment_root::DeploymentDirectory;
 use crate::diagnostics::{Diagnostics, SuccessMessage};
 use crate::error::chain;
-use crate::executor::{Executor, Host, Progress};
+use crate::executor::{Beginning, End, Executor, Host, Interruption, Progress, Requester};
 use crate::files::Lock;
-use crate::lifecycle::{Acknowledgement, Action, Command, Input, LifecycleEvent, State, Verdict};
+use crate::lifecycle::{Acknowledgement, Command, LifecycleEvent, Resolution, State, Verdict};
 
 /// One deployment on this machine, without the service.
 pub(super) struct LocalDeployment<'a> {
     pub(super) host: &'a Host,
     pub(super) spec: &'a DeploymentSpec,
     pub(super) events: &'a [LifecycleEvent],
-    /// Turns true when the operator wants the end.
-    pub(super) cancelled: watch::Receiver<bool>,
+    /// Tells when the operator wants the end.
+    pub(super) interruption: Interruption,
 }
 
 impl LocalDeployment<'_> {
@@ -30,7 +28,7 @@ impl LocalDeployment<'_> {
         let claim = self.claim();
         let mut ending = Ending::Succeeded;
         for (number, event) in self.events.iter().enumerate() {
-            if *self.cancelled.borrow() {
+            if self.interruption.is_cancelled() {
                 ending = Ending::Cancelled;
                 break;
             }
@@ -39,7 +37,7 @@ impl LocalDeployment<'_> {
                 .await
                 .is_success()
             {
-                let cancelled = *self.cancelled.borrow();
+                let cancelled = self.interruption.is_cancelled();
                 ending = if cancelled {
                     Ending::Cancelled
                 } else {
@@ -122,7 +120,7 @@ impl LocalDeployment<'_> {
             event,
             verdict: &verdict,
             noop: verdict == Diagnostics::succeeded(SuccessMessage::Noop),
-            cancelled: *self.cancelled.borrow() && !verdict.is_success(),
+            cancelled: self.interruption.is_cancelled() && !verdict.is_success(),
             duration: began.elapsed(),
             scripts: &scripts,
             log: self.log(),
@@ -130,7 +128,6 @@ impl LocalDeployment<'_> {
         verdict
     }
 
-    /// Drives the step machine; there is no service to acknowledge or report to.
     async fn run_command(
         &self,
         number: usize,
@@ -145,33 +142,36 @@ impl LocalDeployment<'_> {
             self.directory(),
             &command,
             run_key,
-            self.cancelled.clone(),
+            self.interruption.clone(),
         );
-        let mut step = State::Received.next(&command, Input::Begin);
-        loop {
-            let (state, action) = match step {
-                Ok(step) => step,
-                Err(defect) => return Diagnostics::other(&defect.to_string()),
-            };
-            let input = match action {
-                Action::Resolve => Input::Resolved(executor.resolve(progress)),
-                Action::Acknowledge { .. } => Input::Acknowledged(Acknowledgement::Run),
-                Action::Download => Input::WorkEnded(executor.download(progress).await),
-                Action::Install { .. } => Input::WorkEnded(executor.install(progress).await),
-                Action::RunScript(index) => {
-                    Input::ScriptEnded(executor.run_script(index, progress).await)
-                }
-                Action::Report(verdict) => return verdict,
-                // Only a restart, or a service that closes commands, leads to these.
-                action @ (Action::AwaitScript(_) | Action::Sweep(_) | Action::Forget) => {
-                    return Diagnostics::other(&format!(
-                        "the unexpected action {action:?} in a local deployment; this is a \
-                         defect of the agent, please report it"
-                    ));
-                }
-            };
-            step = state.next(&command, input);
+        let end = executor
+            .drive(&command, Beginning::New, &mut Operator, progress)
+            .await;
+        match end {
+            End::Verdict(verdict) => verdict,
+            // Only a service closes commands, and only a daemon hands them over.
+            end @ (End::Unwanted | End::HandedOver) => Diagnostics::other(&format!(
+                "the unexpected end {end:?} of an event of a local deployment; this is a defect of \
+                 the agent, please report it"
+            )),
         }
+    }
+}
+
+/// Whoever runs a local deployment: wants each event, and no process goes on with it later.
+struct Operator;
+
+impl Requester for Operator {
+    fn resolution(&self, _: &Command) -> Option<Resolution> {
+        None
+    }
+
+    async fn record(&mut self, _: &State) -> Result<(), Diagnostics> {
+        Ok(())
+    }
+
+    async fn acknowledge(&mut self, _: bool) -> Option<Acknowledgement> {
+        Some(Acknowledgement::Run)
     }
 }
 

@@ -1,16 +1,19 @@
 //! Ctrl-C and its relatives: they end the deployment in order instead of the process at once.
 
 use std::io;
+use std::sync::Arc;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+
+use crate::executor::{Interrupter, Interruption};
 
 /// Listens for SIGINT, SIGTERM and SIGHUP.
 #[derive(Debug)]
 pub(super) struct Interrupt {
     /// The number of the signal that has come; 0 for none.
     signal: watch::Receiver<i32>,
-    cancelled: watch::Receiver<bool>,
+    interruption: Interruption,
 }
 
 impl Interrupt {
@@ -22,26 +25,27 @@ impl Interrupt {
             SignalKind::hangup(),
         ];
         let (number, signal_received) = watch::channel(0);
-        let (cancel, cancelled) = watch::channel(false);
+        let (interrupter, interruption) = Interrupter::new();
+        let interrupter = Arc::new(interrupter);
         for kind in kinds {
             let mut signals = signal(kind)?;
-            let (number, cancel) = (number.clone(), cancel.clone());
+            let (number, interrupter) = (number.clone(), Arc::clone(&interrupter));
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {
                     number.send_replace(kind.as_raw_value());
-                    cancel.send_replace(true);
+                    interrupter.cancel();
                 }
             });
         }
         Ok(Self {
             signal: signal_received,
-            cancelled,
+            interruption,
         })
     }
 
-    /// Turns true with the first signal.
-    pub(super) fn cancelled(&self) -> watch::Receiver<bool> {
-        self.cancelled.clone()
+    /// Cancelled with the first signal.
+    pub(super) fn interruption(&self) -> Interruption {
+        self.interruption.clone()
     }
 
     /// The number of the last signal; 0 when none has come.

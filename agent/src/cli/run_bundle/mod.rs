@@ -63,7 +63,7 @@ async fn deploy(prepared: Prepared, arguments: &RunBundleArguments) -> Exit {
         host: &host,
         spec: &spec,
         events: &events,
-        cancelled: interrupt.cancelled(),
+        interruption: interrupt.interruption(),
     };
     match deployment.run(display.as_mut()).await {
         Ending::Succeeded => Exit::Success,

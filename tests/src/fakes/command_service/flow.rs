@@ -1,6 +1,7 @@
 //! The flow of commands: handed out, acknowledged, completed, followed by the next.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -16,14 +17,47 @@ pub enum DeploymentEnd {
     Failed,
 }
 
+/// Whether a command that was handed out is handed out again: its answer may have been lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Again {
+    /// Never.
+    #[default]
+    Never,
+    /// Each time that it was not acknowledged for so long.
+    UntilAcknowledged(Duration),
+    /// Each time that it has not ended for so long.
+    UntilEnded(Duration),
+}
+
+impl Again {
+    /// After how long.
+    pub(super) fn after(self) -> Option<Duration> {
+        match self {
+            Self::Never => None,
+            Self::UntilAcknowledged(time) | Self::UntilEnded(time) => Some(time),
+        }
+    }
+}
+
+/// A command that was handed out.
+#[derive(Debug)]
+struct HandedOut {
+    host: String,
+    command: HostCommand,
+    at: Instant,
+    acknowledged: bool,
+    /// Whether it has succeeded, once it has ended.
+    ended: Option<bool>,
+}
+
 /// What the service knows of commands and deployments.
 #[derive(Debug, Default)]
 pub(super) struct Flow {
     /// Ready to be handed out, by the host that polls.
     queues: HashMap<String, VecDeque<HostCommand>>,
-    /// By `HostCommandIdentifier`, with the host that got it.
-    handed_out: HashMap<String, (String, HostCommand)>,
-    ended: HashSet<String>,
+    /// By `HostCommandIdentifier`.
+    handed_out: HashMap<String, HandedOut>,
+    pub(super) again: Again,
     specifications: HashMap<String, Specification>,
     /// What is left of a deployment, by its execution id.
     left: HashMap<String, VecDeque<HostCommand>>,
@@ -75,10 +109,34 @@ impl Flow {
 
     /// Hands out the next command for `host`.
     pub(super) fn take(&mut self, host: &str) -> Option<HostCommand> {
-        let command = self.queues.get_mut(host)?.pop_front()?;
+        let queued = self.queues.get_mut(host).and_then(VecDeque::pop_front);
+        let Some(command) = queued else {
+            return self.take_again(host);
+        };
         self.handed_out
-            .insert(command.id.clone(), (host.to_owned(), command.clone()));
+            .entry(command.id.clone())
+            .and_modify(|handed_out| handed_out.at = Instant::now())
+            .or_insert_with(|| HandedOut {
+                host: host.to_owned(),
+                command: command.clone(),
+                at: Instant::now(),
+                acknowledged: false,
+                ended: None,
+            });
         Some(command)
+    }
+
+    fn take_again(&mut self, host: &str) -> Option<HostCommand> {
+        let after = self.again.after()?;
+        let also_acknowledged = matches!(self.again, Again::UntilEnded(_));
+        let due = self.handed_out.values_mut().find(|handed_out| {
+            handed_out.host == host
+                && handed_out.ended.is_none()
+                && (also_acknowledged || !handed_out.acknowledged)
+                && handed_out.at.elapsed() >= after
+        })?;
+        due.at = Instant::now();
+        Some(due.command.clone())
     }
 
     pub(super) fn specification(&self, execution_id: &str) -> Answer {
@@ -88,48 +146,58 @@ impl Flow {
         }
     }
 
-    /// A noop that is acknowledged is done. What the service answers can be scripted.
+    /// A noop that is acknowledged is done, and a command that has ended stays as it is. What the
+    /// service answers can be scripted.
     pub(super) fn acknowledge(&mut self, command: &str, noop: bool) -> Answer {
-        if !self.handed_out.contains_key(command) {
+        let Some(handed_out) = self.handed_out.get_mut(command) else {
             return Answer::client_exception("there is no such command");
-        }
+        };
+        handed_out.acknowledged = true;
+        let ended = handed_out.ended;
         if let Some(body) = self.acknowledgements.get(command) {
             return Answer::ok(body.clone());
         }
-        if noop {
+        if noop && ended.is_none() {
             self.finish(command, true);
-            return Answer::ok(json!({"CommandStatus": "Succeeded"}));
         }
-        Answer::ok(json!({"CommandStatus": "InProgress"}))
+        let status = match ended.or(noop.then_some(true)) {
+            Some(true) => "Succeeded",
+            Some(false) => "Failed",
+            None => "InProgress",
+        };
+        Answer::ok(json!({"CommandStatus": status}))
     }
 
     pub(super) fn complete(&mut self, command: &str, succeeded: bool) -> Answer {
-        if !self.handed_out.contains_key(command) {
-            return Answer::client_exception("there is no such command");
+        match self.handed_out.get(command) {
+            None => Answer::client_exception("there is no such command"),
+            Some(handed_out) if handed_out.ended.is_some() => {
+                Answer::client_exception("the command has ended already")
+            }
+            Some(_) => {
+                self.finish(command, succeeded);
+                Answer::ok(json!({}))
+            }
         }
-        if self.ended.contains(command) {
-            return Answer::client_exception("the command has ended already");
-        }
-        self.finish(command, succeeded);
-        Answer::ok(json!({}))
     }
 
     fn finish(&mut self, command: &str, succeeded: bool) {
-        if !self.ended.insert(command.to_owned()) {
-            return;
-        }
-        let Some((host, command)) = self.handed_out.get(command).cloned() else {
+        let Some(handed_out) = self.handed_out.get_mut(command) else {
             return;
         };
-        if !self.left.contains_key(&command.execution_id) {
+        handed_out.ended = Some(succeeded);
+        let (host, id) = (
+            handed_out.host.clone(),
+            handed_out.command.execution_id.clone(),
+        );
+        if !self.left.contains_key(&id) {
             return;
         }
         if succeeded {
-            self.go_on(&host, &command.execution_id);
+            self.go_on(&host, &id);
         } else {
-            self.left.remove(&command.execution_id);
-            self.ends
-                .insert(command.execution_id, DeploymentEnd::Failed);
+            self.left.remove(&id);
+            self.ends.insert(id, DeploymentEnd::Failed);
         }
     }
 

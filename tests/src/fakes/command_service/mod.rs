@@ -15,7 +15,7 @@ mod service;
 
 pub use call::{Call, Ending, Operation};
 pub use fault::{Fault, When};
-pub use flow::DeploymentEnd;
+pub use flow::{Again, DeploymentEnd};
 pub use script::{HostCommand, ScriptedDeployment, Specification, s3_revision, specification};
 pub use service::FakeCommandService;
 

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::answer::Answer;
 use super::call::{Call, Ending, Operation};
 use super::fault::{Fault, Planned, When};
-use super::flow::{DeploymentEnd, Flow};
+use super::flow::{Again, DeploymentEnd, Flow};
 use super::script::{HostCommand, ScriptedDeployment, Specification};
 use super::{ACCESS_KEY, SECRET_KEY, check};
 use crate::fakes::server::{Received, Reply, Server};
@@ -98,6 +98,12 @@ impl FakeCommandService {
     /// How long an empty poll is held from now on. Zero: answered at once.
     pub fn hold_polls_for(&self, time: Duration) {
         self.shared.lock().hold = time;
+    }
+
+    /// Whether commands are handed out more than once from now on; at first they are not.
+    pub fn hand_out_again(&self, again: Again) {
+        self.shared.lock().flow.again = again;
+        self.shared.ready.notify_waiters();
     }
 
     /// Moves the service's clock, by which it judges signatures and which its answers show.
@@ -209,6 +215,12 @@ impl FakeCommandService {
         let end = |_: &[Call]| self.end(deployment).is_some();
         self.wait_for("the end of the deployment", end);
         self.end(deployment).unwrap()
+    }
+
+    /// How a scripted deployment has ended; none when it has not.
+    #[must_use]
+    pub fn end(&self, deployment: &ScriptedDeployment) -> Option<DeploymentEnd> {
+        self.shared.lock().flow.end(&deployment.execution_id)
     }
 
     /// What clients have done that breaks the protocol.
@@ -422,7 +434,12 @@ impl Shared {
             if let Some(command) = self.lock().flow.take(host) {
                 return Answer::ok(json!({"HostCommand": command.json()}));
             }
-            if tokio::time::timeout_at(deadline, ready).await.is_err() {
+            let again = self.lock().flow.again.after();
+            let look_again = again.map(|after| tokio::time::Instant::now() + after / 2);
+            let until = look_again.map_or(deadline, |look_again| look_again.min(deadline));
+            if tokio::time::timeout_at(until, ready).await.is_err()
+                && tokio::time::Instant::now() >= deadline
+            {
                 return Answer::ok(json!({}));
             }
         }

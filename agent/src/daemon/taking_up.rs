@@ -1,0 +1,176 @@
+//! What earlier agents have left: commands at work and results of our own journal, and tracking
+//! files of agents that have no journal.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::command::unkept;
+use super::desk::Place;
+use super::reports::{Report, settle};
+use super::tracking::Tracked;
+use super::workshop::{Workshop, log};
+use crate::control_plane::ControlPlane;
+use crate::deployment::DeploymentId;
+use crate::diagnostics::Diagnostics;
+use crate::executor::{Beginning, End, Progress};
+use crate::journal::{Entry, Journal, Settlement, TakenCommand};
+use crate::lifecycle::{State, Verdict};
+
+impl<C: ControlPlane + 'static> Workshop<C> {
+    /// Takes up all that the journal and the tracking files tell, each in a task of its own. Their
+    /// places at the desk are taken before this returns, so that nothing is begun anew that the
+    /// service hands out once more.
+    pub(super) fn take_up_all(
+        self: &Arc<Self>,
+        journal: &Arc<Journal>,
+        live: Vec<Entry>,
+        known: HashSet<String>,
+    ) {
+        let settled = known.clone();
+        self.desk.remember(known);
+        for entry in live {
+            // At work here already, when the journal could not be opened at first.
+            if let Some(place) = self.desk.take_up(&entry.taken.host_command_identifier) {
+                let (workshop, journal) = (Arc::clone(self), Arc::clone(journal));
+                tokio::task::spawn_local(async move {
+                    workshop.take_up(&journal, entry, place).await;
+                });
+            }
+        }
+        let left = self.tracking.left_behind(|complaint| {
+            tracing::error!("a tracking file cannot be used: {complaint}");
+        });
+        for tracked in left {
+            if settled.contains(&tracked.command) {
+                self.untrack(&tracked);
+            } else if let Some(place) = self.desk.take_up(&tracked.command) {
+                let (workshop, journal) = (Arc::clone(self), Arc::clone(journal));
+                tokio::task::spawn_local(async move {
+                    workshop.fail_tracked(&journal, tracked, place).await;
+                });
+            }
+        }
+    }
+
+    /// Goes on with a command of the journal.
+    async fn take_up(&self, journal: &Arc<Journal>, entry: Entry, place: Place) {
+        let Entry { taken, state, .. } = entry;
+        tracing::info!(
+            command = taken.command_name,
+            deployment = taken.deployment_execution_id,
+            "a command is taken up that an earlier agent had at work"
+        );
+        let same_boot = entry.boot_id == self.journal.boot_id;
+        match state {
+            State::Finished(verdict) => {
+                if let Some(spec) = &taken.spec {
+                    self.untrack(&Tracked {
+                        deployment: spec.deployment_id.clone(),
+                        command: taken.host_command_identifier.clone(),
+                    });
+                }
+                let report = Report {
+                    since: entry.since,
+                    may_have_been_accepted: entry.may_have_been_accepted,
+                    journal: Some(Arc::clone(journal)),
+                    ..unkept(&taken, verdict)
+                };
+                self.report(&taken.command_name, report).await;
+            }
+            State::Done => {
+                let command = taken.host_command_identifier;
+                settle(Arc::clone(journal), command, Settlement::OverAlready).await;
+            }
+            state if same_boot && self.was_disposed_of(&taken, &state) => {
+                tracing::error!(
+                    command = taken.command_name,
+                    "another agent has disposed of the command meanwhile"
+                );
+                self.fail_lost(journal, taken, Some(state)).await;
+            }
+            state => {
+                let beginning = Beginning::TakenUp { state, same_boot };
+                self.bring_to_its_end(journal, taken, beginning).await;
+            }
+        }
+        drop(place);
+    }
+
+    /// Whether another agent, which knows tracking files only, has reported the command as failed.
+    fn was_disposed_of(&self, taken: &TakenCommand, state: &State) -> bool {
+        match (state, &taken.spec) {
+            // The file is there from the acknowledgement on.
+            (State::Received | State::Resolving | State::AwaitingReply(_), _) | (_, None) => false,
+            (_, Some(spec)) => !self
+                .tracking
+                .holds(&spec.deployment_id, &taken.host_command_identifier),
+        }
+    }
+
+    /// Fails a command that is known from its tracking file only.
+    async fn fail_tracked(&self, journal: &Arc<Journal>, tracked: Tracked, place: Place) {
+        tracing::error!(
+            command = tracked.command,
+            deployment = %tracked.deployment,
+            "an agent went down while it was at work on a command"
+        );
+        let taken = TakenCommand {
+            host_command_identifier: tracked.command.clone(),
+            deployment_execution_id: String::new(),
+            command_name: String::new(),
+            spec: None,
+            run_key: String::new(),
+        };
+        if let Some(verdict) = self.laid_to_rest(&tracked.deployment, &taken).await {
+            self.finish(journal, &taken, None, verdict.clone()).await;
+            self.untrack(&tracked);
+            let report = Report {
+                journal: Some(Arc::clone(journal)),
+                ..unkept(&taken, verdict)
+            };
+            self.report(&taken.command_name, report).await;
+        }
+        drop(place);
+    }
+
+    /// Fails a command of the journal that must not go on.
+    async fn fail_lost(&self, journal: &Arc<Journal>, taken: TakenCommand, noted: Option<State>) {
+        let Some(spec) = &taken.spec else { return };
+        let Some(verdict) = self.laid_to_rest(&spec.deployment_id, &taken).await else {
+            return;
+        };
+        if let End::Verdict(verdict) = self.finish(journal, &taken, noted, verdict).await {
+            let report = Report {
+                journal: Some(Arc::clone(journal)),
+                ..unkept(&taken, verdict)
+            };
+            self.report(&taken.command_name, report).await;
+        }
+    }
+
+    /// The verdict on a command whose end cannot be known, once nothing of its deployment runs any
+    /// more; none when the next agent has to see to that.
+    async fn laid_to_rest(
+        &self,
+        deployment: &DeploymentId,
+        taken: &TakenCommand,
+    ) -> Option<Verdict> {
+        let name = taken.command_name.as_str();
+        let progress = &mut |progress: Progress| log(name, &progress);
+        let interruption = self.signals.interruption();
+        tokio::select! {
+            biased;
+            () = async {
+                let _turn = self.desk.turn(deployment).await;
+                self.host.lay_to_rest(deployment, progress).await;
+            } => Some(Diagnostics::agent_restarted()),
+            () = interruption.handed_over() => None,
+        }
+    }
+
+    fn untrack(&self, tracked: &Tracked) {
+        if let Err(error) = self.tracking.end(&tracked.deployment, &tracked.command) {
+            tracing::warn!(command = tracked.command, "{error}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The records as they lie in the file.
+
+use serde::{Deserialize, Serialize};
+
+use super::entry::{Settlement, TakenCommand};
+use crate::diagnostics::Code;
+use crate::lifecycle::State;
+
+/// The format that this version writes, and the only one that it reads.
+pub(super) const FORMAT: u64 = 1;
+
+/// What the header calls the file.
+const JOURNAL: &str = "codedeploy-host-agent";
+
+/// The first record. Every format has one of this form, so that other versions can refuse it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Header {
+    journal: String,
+    pub(super) format: u64,
+}
+
+impl Header {
+    pub(super) fn ours() -> Self {
+        Self {
+            journal: JOURNAL.to_owned(),
+            format: FORMAT,
+        }
+    }
+
+    pub(super) fn is_ours(&self) -> bool {
+        *self == Self::ours()
+    }
+}
+
+/// A later record. Times are milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Record {
+    /// A command was taken.
+    Taken {
+        at: u64,
+        boot_id: String,
+        command: Box<TakenCommand>,
+    },
+    /// It has come to this state.
+    State {
+        at: u64,
+        command: String,
+        boot_id: String,
+        state: State,
+    },
+    /// A try to report it was made whose answer never came.
+    Uncertain { at: u64, command: String },
+    /// It is over.
+    Settled {
+        at: u64,
+        command: String,
+        settlement: Settlement,
+    },
+    /// It is over; all that is kept of its records.
+    Closed(Closed),
+}
+
+/// What is kept of a command that is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Closed {
+    pub(super) command: String,
+    pub(super) name: String,
+    pub(super) deployment: Option<String>,
+    pub(super) group: Option<String>,
+    pub(super) application: Option<String>,
+    pub(super) revision: Option<String>,
+    pub(super) began: u64,
+    pub(super) ended: u64,
+    pub(super) code: Option<Code>,
+    pub(super) message: String,
+    pub(super) settlement: Settlement,
+}
