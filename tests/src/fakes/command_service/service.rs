@@ -200,12 +200,6 @@ impl FakeCommandService {
         }
     }
 
-    /// How a scripted deployment has ended; none when it has not.
-    #[must_use]
-    pub fn end(&self, deployment: &ScriptedDeployment) -> Option<DeploymentEnd> {
-        self.shared.lock().flow.end(&deployment.execution_id)
-    }
-
     /// Waits until a scripted deployment has ended.
     ///
     /// # Panics
