@@ -64,6 +64,8 @@ ok 'the hook ran once, and its result is its own' '[ "$(wc -l </run/two.runs)" =
 ok 'its result was reported once' '[ "$(grep -c "PutHostCommandComplete .*-AfterInstall Succeeded" /run/aws.log)" = 1 ]'
 
 # --- stopped by hand ---
+ok 'stop --wait' 'codedeploy-agent stop --wait && [ "$(property ActiveState):$(property Result)" = inactive:success ]'
+ok 'start' 'codedeploy-agent start && active && eventually polls'
 ok 'stop' 'codedeploy-agent stop && ! active'
 ok 'a stopped agent stays so on upgrade' 'install --reinstall "./$second" && ! active && enabled'
 ok 'start' 'codedeploy-agent start && active'
