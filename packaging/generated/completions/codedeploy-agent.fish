@@ -30,8 +30,8 @@ complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -s V -l 
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "run" -d 'Run the agent in the foreground: poll the CodeDeploy service and carry out its commands'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "run-bundle" -d 'Deploy a bundle on this machine, without the CodeDeploy service'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "start" -d 'Start the agent in the background, through systemd where it has the agent\'s unit'
-complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "stop" -d 'Stop the agent; commands at work come to their end first'
-complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "restart" -d 'Stop the agent, wait for the commands at work, and start it again'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "stop" -d 'Stop the agent; hooks go on, and the next agent takes up what was at work'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "restart" -d 'Stop the agent and start it again; the new one takes up what was at work'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "status" -d 'Say whether the agent runs: exit status 0 when it does, 3 when not, 4 when unknown'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "config" -d 'Check or show the configuration'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -56,7 +56,7 @@ complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bu
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand start" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand start" -s h -l help -d 'Print help'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand stop" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
-complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand stop" -l wait -d 'Wait until the commands at work are over, at most kill_agent_max_wait_time_seconds'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand stop" -l wait -d 'Let the commands at work come to their end first, for at most kill_agent_max_wait_time_seconds'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand stop" -s h -l help -d 'Print help'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand restart" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand restart" -s h -l help -d 'Print help'
@@ -79,8 +79,8 @@ complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config help" -f -a "run" -d 'Run the agent in the foreground: poll the CodeDeploy service and carry out its commands'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config help" -f -a "run-bundle" -d 'Deploy a bundle on this machine, without the CodeDeploy service'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config help" -f -a "start" -d 'Start the agent in the background, through systemd where it has the agent\'s unit'
-complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config help" -f -a "stop" -d 'Stop the agent; commands at work come to their end first'
-complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config help" -f -a "restart" -d 'Stop the agent, wait for the commands at work, and start it again'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config help" -f -a "stop" -d 'Stop the agent; hooks go on, and the next agent takes up what was at work'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config help" -f -a "restart" -d 'Stop the agent and start it again; the new one takes up what was at work'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config help" -f -a "status" -d 'Say whether the agent runs: exit status 0 when it does, 3 when not, 4 when unknown'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config help" -f -a "config" -d 'Check or show the configuration'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
