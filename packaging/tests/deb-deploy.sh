@@ -46,7 +46,7 @@ systemctl daemon-reload
 # --- an upgrade in the middle of a hook ---
 mkfifo /run/go
 bundle /run/two <<END
-ApplicationStop kill "\$(cat /run/app.pid)"
+ApplicationStop kill "\$(cat /run/app.pid)" && rm /run/app.pid
 AfterInstall echo started >>/run/two.runs; read -r _ </run/go; echo "still here"
 ApplicationStart $daemon
 END
@@ -76,7 +76,7 @@ cp /usr/share/codedeploy-host-agent/examples/hardening.conf /etc/systemd/system/
 systemctl daemon-reload
 ok 'the restrictions are understood' 'unit_is_sound'
 bundle /run/three <<END
-ApplicationStop kill "\$(cat /run/app.pid)"
+ApplicationStop kill "\$(cat /run/app.pid)" && rm /run/app.pid
 BeforeInstall su -s /bin/sh -c id nobody && useradd --create-home made-by-a-hook && systemctl daemon-reload
 ApplicationStart $daemon
 END

@@ -79,5 +79,6 @@ deploy() { # deploy ID DIRECTORY: and waits for its end
 }
 deployed() { [ "$(cat /srv/app/version)" = "$1" ]; }
 # A daemon such as hooks start: its own session, its output elsewhere.
-daemon='setsid --fork sleep 100000 >/dev/null 2>&1; pgrep -nx sleep >/run/app.pid'
-daemon_lives() { kill -0 "$(cat /run/app.pid)" 2>/dev/null; }
+# shellcheck disable=SC2016
+daemon='setsid --fork sh -c "echo \$\$ >/run/app.pid; exec sleep 100000" </dev/null >/dev/null 2>&1; until [ -s /run/app.pid ]; do sleep 0.1; done'
+daemon_lives() { grep -qx sleep "/proc/$(cat /run/app.pid)/comm" 2>/dev/null; }
