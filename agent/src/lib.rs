@@ -18,6 +18,7 @@ pub mod hooks;
 pub mod http;
 pub mod identity;
 pub mod install;
+pub mod install_root;
 pub mod journal;
 pub mod lifecycle;
 pub mod logging;

@@ -69,6 +69,18 @@ failpoints! {
         RunnerSpawn,
         /// After a runner was started.
         RunnerSpawned,
+        /// Before a part of a download is recorded.
+        DownloadPart,
+        /// Before a complete download gets the bundle's name.
+        DownloadRename,
+        /// Before the archive of an earlier try is moved aside.
+        ArchiveAside,
+        /// Before a complete archive gets its name.
+        ArchiveRename,
+        /// Before the bundle is removed, where it is not kept.
+        BundleRemove,
+        /// Before the download and the archive are made durable.
+        DownloadSync,
         /// Before the pointer to the most recent revision is written.
         MostRecentPointer,
     }

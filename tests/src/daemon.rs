@@ -17,6 +17,9 @@ use crate::{TestHost, agent, eventually};
 
 const REGION: &str = "us-east-1";
 
+/// There is none on a test machine, or not the one that a test means.
+const WITHOUT_METADATA: (&str, &str) = ("AWS_EC2_METADATA_DISABLED", "true");
+
 /// An on-premises host, with a command service and an S3 of its own.
 #[derive(Debug)]
 pub struct DaemonHost {
@@ -66,6 +69,9 @@ impl DaemonHost {
             Self::IDENTIFIER
         );
         fs_err::write(host.on_premises_file(), identity).unwrap();
+        // It holds a key.
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs_err::set_permissions(host.on_premises_file(), private).unwrap();
         Self { host, service, s3 }
     }
 
@@ -85,6 +91,26 @@ impl DaemonHost {
     /// When it cannot be started.
     #[must_use]
     pub fn start_program(&self, program: &Path, environment: &[(&str, String)]) -> RunningDaemon {
+        let variables = environment
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()));
+        self.spawn(program, variables.chain([WITHOUT_METADATA]))
+    }
+
+    /// Starts the daemon with these variables in its environment, beside `PATH`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_with(&self, variables: &[(&str, &str)]) -> RunningDaemon {
+        self.spawn(&agent(), variables.iter().copied())
+    }
+
+    fn spawn<'v>(
+        &self,
+        program: &Path,
+        variables: impl Iterator<Item = (&'v str, &'v str)>,
+    ) -> RunningDaemon {
         #[expect(
             clippy::disallowed_methods,
             reason = "a test starts the program under test"
@@ -103,8 +129,7 @@ impl DaemonHost {
                 "PATH",
                 "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             )
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .envs(variables)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(errors.into_file())

@@ -11,21 +11,26 @@ mod bundle;
 mod daemon;
 mod deployment;
 pub mod fakes;
+mod footprint;
 mod host;
+pub mod objects;
 mod outcome;
 mod privilege;
 mod processes;
 pub mod s3;
 mod snapshot;
+mod syncs;
 
 pub use bundle::Bundle;
 pub use daemon::{DaemonHost, RunningDaemon, accepted};
 pub use deployment::{Deployment, Started};
+pub use footprint::Footprint;
 pub use host::TestHost;
 pub use outcome::{Event, Outcome};
 pub use privilege::running_as_root;
 pub use processes::{eventually, is_alive};
 pub use snapshot::{Entry, Kind, snapshot};
+pub use syncs::SyncCounter;
 
 use std::path::PathBuf;
 

@@ -4,7 +4,6 @@
 //! after the last are padding. Other bytes after a complete gzip stream are ignored, as gzip
 //! itself does, and told through [`Decompressed::trailing_garbage`].
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 
 use bzip2::read::MultiBzDecoder;
@@ -21,18 +20,18 @@ const MEMORY_MAX_KIB: u32 = 130 * 1024;
 const BUFFER: usize = 128 * 1024;
 
 /// A tar archive's bytes, whatever compresses them.
-pub(super) enum Decompressed {
-    Plain(BufReader<File>),
-    Gzip(Box<Members>),
-    Bzip2(Box<MultiBzDecoder<BufReader<File>>>),
-    Xz(Box<XzReader<BufReader<File>>>),
-    Zstd(Box<Frames>),
+pub(super) enum Decompressed<R: Read> {
+    Plain(BufReader<R>),
+    Gzip(Box<Members<R>>),
+    Bzip2(Box<MultiBzDecoder<BufReader<R>>>),
+    Xz(Box<XzReader<BufReader<R>>>),
+    Zstd(Box<Frames<R>>),
 }
 
-impl Decompressed {
+impl<R: Read> Decompressed<R> {
     /// The bytes of `file`, which stands at its beginning; none for a format that is no
     /// compression.
-    pub(super) fn new(file: File, format: Format) -> Option<Self> {
+    pub(super) fn new(file: R, format: Format) -> Option<Self> {
         let file = BufReader::with_capacity(BUFFER, file);
         Some(match format {
             Format::Tar => Self::Plain(file),
@@ -65,7 +64,7 @@ impl Decompressed {
     }
 }
 
-impl Read for Decompressed {
+impl<R: Read> Read for Decompressed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(file) => file.read(buffer),
@@ -78,12 +77,12 @@ impl Read for Decompressed {
 }
 
 /// The members of a gzip file.
-pub(super) struct Members {
-    decoder: Option<GzDecoder<BufReader<File>>>,
+pub(super) struct Members<R> {
+    decoder: Option<GzDecoder<BufReader<R>>>,
     garbage: bool,
 }
 
-impl Read for Members {
+impl<R: Read> Read for Members<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while let Some(decoder) = &mut self.decoder {
             let count = decoder.read(buffer)?;
@@ -105,7 +104,7 @@ impl Read for Members {
 }
 
 /// Skips zeros; the first other byte (left unread), or none at the end.
-fn only_zeros(file: &mut BufReader<File>) -> io::Result<Option<u8>> {
+fn only_zeros(file: &mut impl BufRead) -> io::Result<Option<u8>> {
     loop {
         let bytes = file.fill_buf()?;
         if bytes.is_empty() {
@@ -126,13 +125,13 @@ fn only_zeros(file: &mut BufReader<File>) -> io::Result<Option<u8>> {
 }
 
 /// The frames of a zstd file, skippable ones left out.
-pub(super) struct Frames {
+pub(super) struct Frames<R> {
     decoder: FrameDecoder,
-    input: BufReader<File>,
+    input: BufReader<R>,
     within: bool,
 }
 
-impl Frames {
+impl<R: Read> Frames<R> {
     /// Begins the next frame; false at the end of the file.
     fn begin(&mut self) -> io::Result<bool> {
         while !self.input.fill_buf()?.is_empty() {
@@ -181,7 +180,7 @@ fn invalid(error: &FrameDecoderError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
 
-impl Read for Frames {
+impl<R: Read> Read for Frames<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         use ruzstd::decoding::BlockDecodingStrategy::UptoBlocks;
         if buffer.is_empty() {

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
@@ -39,8 +40,9 @@ pub fn copy_directory(
     source: &Path,
     partial: &Path,
     archive: &Path,
+    interrupted: &AtomicBool,
 ) -> Result<Unpacked, UnpackError> {
-    copy(source, partial, archive, Keep::Content)
+    copy(source, partial, archive, Keep::Content, interrupted)
 }
 
 /// Copies `source`, the archive of an earlier deployment, like [`copy_directory`], but with modes,
@@ -52,8 +54,9 @@ pub fn copy_archive(
     source: &Path,
     partial: &Path,
     archive: &Path,
+    interrupted: &AtomicBool,
 ) -> Result<Unpacked, UnpackError> {
-    copy(source, partial, archive, Keep::Everything)
+    copy(source, partial, archive, Keep::Everything, interrupted)
 }
 
 /// What a copy has of its original besides content and permission bits.
@@ -68,6 +71,7 @@ fn copy(
     partial: &Path,
     archive: &Path,
     keep: Keep,
+    interrupted: &AtomicBool,
 ) -> Result<Unpacked, UnpackError> {
     let unreadable = |error: Errno| UnpackError::Source {
         path: source.to_owned(),
@@ -143,6 +147,7 @@ fn copy(
             Ok(partial.to_owned())
         },
         &options,
+        interrupted,
     )
 }
 

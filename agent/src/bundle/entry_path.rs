@@ -36,7 +36,7 @@ impl EntryPath {
             return Err(UnpackError::Limit {
                 what: "bytes in one path",
                 limit: limits.path_bytes as u64,
-                key: None,
+                key: Some("archive_max_path_length"),
             });
         }
         let mut bytes = Vec::with_capacity(raw.len());
@@ -61,7 +61,7 @@ impl EntryPath {
             return Err(UnpackError::Limit {
                 what: "directories within each other",
                 limit: limits.depth as u64,
-                key: None,
+                key: Some("archive_max_depth"),
             });
         }
         Ok(Self { bytes })

@@ -1,6 +1,9 @@
 //! Bringing a bundle to this host.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
@@ -46,22 +49,55 @@ pub struct Fetched {
 
 /// Fetches the bundle of `revision` to the file `bundle`, replacing one that is there. While it
 /// arrives it is `<bundle>.partial`, which a failure or a dropped future removes.
+pub(super) async fn fetch(
+    sources: &Sources,
+    revision: &Revision,
+    bundle: &Path,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Fetched, FetchError> {
+    let partial = PartialBundle::begin(revision, bundle)?;
+    fetch_to(sources, revision, partial, interrupted).await
+}
+
+/// The same to a `partial` that others may read already. When `interrupted` becomes true, what is
+/// there of a large object in S3 is kept for the next run.
 ///
 /// # Errors
 /// When the bundle is not there, may not be read, is not the one that the revision names, or
 /// does not arrive whole within the tries that there are; when it cannot be stored.
-pub async fn fetch(
+pub(super) async fn fetch_to(
     sources: &Sources,
     revision: &Revision,
-    bundle: &Path,
+    mut partial: PartialBundle,
+    interrupted: &Arc<AtomicBool>,
 ) -> Result<Fetched, FetchError> {
-    if let Revision::LocalDirectory { location } = revision {
-        return Err(FetchError::Directory {
-            path: location.clone(),
-        });
+    let fetched = tokio::select! {
+        fetched = arrive(sources, revision, &mut partial, interrupted) => fetched?,
+        () = until(interrupted) => {
+            partial.keep();
+            return Err(FetchError::Interrupted);
+        }
+    };
+    partial.finish()?;
+    Ok(fetched)
+}
+
+/// Returns when `interrupted` is true.
+async fn until(interrupted: &AtomicBool) {
+    // Only while something is on its way, so the looks cost nothing that counts.
+    const LOOK: Duration = Duration::from_millis(100);
+    while !interrupted.load(Ordering::Relaxed) {
+        tokio::time::sleep(LOOK).await;
     }
-    let mut partial = PartialBundle::create(bundle)?;
-    let fetched = match revision {
+}
+
+async fn arrive(
+    sources: &Sources,
+    revision: &Revision,
+    partial: &mut PartialBundle,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Fetched, FetchError> {
+    match revision {
         Revision::S3 {
             bucket,
             key,
@@ -70,12 +106,12 @@ pub async fn fetch(
             ..
         } => {
             let object = s3::Object {
-                bucket,
-                key,
-                version: version.as_deref(),
-                etag: etag.as_deref(),
+                bucket: bucket.clone(),
+                key: key.clone(),
+                version: version.clone(),
+                etag: etag.clone(),
             };
-            s3::fetch(sources, &object, &mut partial).await?
+            s3::fetch(sources, &object, partial, interrupted).await
         }
         Revision::GitHub {
             account,
@@ -91,15 +127,11 @@ pub async fn fetch(
                 bundle_type: *bundle_type,
                 token: token.as_ref(),
             };
-            github::fetch(sources, &archive, &mut partial).await?
+            github::fetch(sources, &archive, partial).await
         }
-        Revision::LocalFile { location, .. } => local::fetch(location, &mut partial).await?,
-        Revision::LocalDirectory { location } => {
-            return Err(FetchError::Directory {
-                path: location.clone(),
-            });
-        }
-    };
-    partial.finish().await?;
-    Ok(fetched)
+        Revision::LocalFile { location, .. } => local::fetch(location, partial).await,
+        Revision::LocalDirectory { location } => Err(FetchError::Directory {
+            path: location.clone(),
+        }),
+    }
 }

@@ -44,6 +44,22 @@ pub enum FetchError {
         #[source]
         source: io::Error,
     },
+    /// The bundle cannot fit.
+    #[error(
+        "the bundle needs {needed} more bytes, and {} has {free} free; make room, keep fewer \
+         revisions (max_revisions), or move root_dir", directory.display()
+    )]
+    NoSpace {
+        /// Where it goes.
+        directory: PathBuf,
+        /// Bytes that are still to be downloaded.
+        needed: u64,
+        /// Bytes that may be written.
+        free: u64,
+    },
+    /// Somebody wanted the download to end; what is there is kept where it can be of use.
+    #[error("the download was interrupted; the next start goes on with it")]
+    Interrupted,
     /// Trusted certificates that were asked for are of no use.
     #[error("cannot tell which certificates to trust")]
     Trust(#[source] TrustError),

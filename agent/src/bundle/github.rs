@@ -15,7 +15,8 @@ use super::fetch::{Fetched, Sources};
 use super::fetch_error::{FetchError, GitHubRefusal};
 use super::http;
 use super::network::{Cause, NetworkProblem, address, problem};
-use super::store::PartialBundle;
+use super::space;
+use super::store::{BATCH, PartialBundle};
 
 const API: &str = "https://api.github.com";
 
@@ -128,7 +129,7 @@ pub(super) async fn fetch(
             "the download from GitHub failed; it is tried again"
         );
         tokio::time::sleep(delay).await;
-        partial.restart().await?;
+        partial.restart()?;
     }
 }
 
@@ -177,13 +178,27 @@ async fn attempt(
     if response.status() != StatusCode::OK {
         return Err(refusal(archive, response).await);
     }
+    if let Some(length) = response.content_length() {
+        space::check(partial.bundle(), length, length)?;
+    }
+    let mut batch = Vec::new();
+    let mut batched = 0;
     loop {
         match response.chunk().await {
-            Ok(Some(bytes)) => partial.write(&bytes).await?,
+            Ok(Some(bytes)) => {
+                batched += bytes.len();
+                batch.push(bytes);
+                if batched >= BATCH {
+                    partial.append(std::mem::take(&mut batch)).await?;
+                    batched = 0;
+                }
+            }
             Ok(None) => break,
             Err(error) => return Err(unreachable(archive, error)),
         }
     }
+    partial.append(batch).await?;
+    partial.growing().is_all(partial.length());
     Ok(Fetched {
         bytes: partial.length(),
         etag: None,
@@ -300,6 +315,15 @@ fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     if let Some(seconds) = number(RETRY_AFTER.as_str()) {
         return Some(Duration::from_secs(seconds));
     }
+    // The other form that HTTP has for it: a date.
+    let date = headers
+        .get(RETRY_AFTER)
+        .and_then(|date| date.to_str().ok())
+        .and_then(|date| jiff::fmt::rfc2822::parse(date.trim()).ok());
+    if let Some(date) = date {
+        let until = SystemTime::from(date.timestamp());
+        return Some(until.duration_since(now).unwrap_or_default());
+    }
     if number("x-ratelimit-remaining") == Some(0) {
         let reset =
             UNIX_EPOCH + Duration::from_secs(number("x-ratelimit-reset").unwrap_or_default());
@@ -395,6 +419,8 @@ mod tests {
         let now = UNIX_EPOCH + Duration::from_secs(1000);
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         assert_eq!(wait(&headers(&[("retry-after", "7")]), now), seconds(7));
+        let date = [("retry-after", "Thu, 01 Jan 1970 00:17:10 GMT")];
+        assert_eq!(wait(&headers(&date), now), seconds(30));
         let used = [
             ("x-ratelimit-remaining", "0"),
             ("x-ratelimit-reset", "1060"),

@@ -1,6 +1,7 @@
 //! What an archive may be: options of one unpacking, and the account kept against them.
 
 use std::borrow::Cow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::unpack_error::{EntryName, UnpackError};
 
@@ -23,11 +24,12 @@ pub struct UnpackOptions {
 /// Limits on the shape of an archive. Passing one is an error, never a truncation.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Entries in the archive.
+    /// Entries in the archive (`archive_max_entries`).
     pub entries: u64,
-    /// Bytes in one path inside the archive.
+    /// Bytes in one path inside the archive (`archive_max_path_length`).
     pub path_bytes: usize,
-    /// Names in one path inside the archive. Each open level costs a descriptor.
+    /// Names in one path inside the archive (`archive_max_depth`). Each open level costs a
+    /// descriptor.
     pub depth: usize,
 }
 
@@ -59,6 +61,8 @@ const WARNINGS_KEPT: usize = 20;
 #[derive(Debug)]
 pub(super) struct Account<'a> {
     pub(super) options: &'a UnpackOptions,
+    /// Turns true when the unpacking is to end.
+    pub(super) interrupted: &'a AtomicBool,
     entries: u64,
     bytes: u64,
     warnings: Vec<String>,
@@ -66,9 +70,10 @@ pub(super) struct Account<'a> {
 }
 
 impl<'a> Account<'a> {
-    pub(super) fn new(options: &'a UnpackOptions) -> Self {
+    pub(super) fn new(options: &'a UnpackOptions, interrupted: &'a AtomicBool) -> Self {
         Self {
             options,
+            interrupted,
             entries: 0,
             bytes: 0,
             warnings: Vec::new(),
@@ -84,17 +89,35 @@ impl<'a> Account<'a> {
         }
     }
 
+    fn go_on(&self) -> Result<(), UnpackError> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(UnpackError::Interrupted);
+        }
+        Ok(())
+    }
+
     /// Counts one more entry.
     pub(super) fn entry(&mut self) -> Result<(), UnpackError> {
+        self.go_on()?;
         self.entries += 1;
         if self.entries > self.options.limits.entries {
             return Err(UnpackError::Limit {
                 what: "entries",
                 limit: self.options.limits.entries,
-                key: None,
+                key: Some("archive_max_entries"),
             });
         }
         Ok(())
+    }
+
+    /// Takes over what another account of the same unpacking has counted.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.entries += other.entries;
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.warnings_left_out += other.warnings_left_out;
+        for warning in other.warnings {
+            self.warn(warning);
+        }
     }
 
     /// Fails when `more` bytes beyond those counted would pass the limit; counts nothing.
@@ -111,6 +134,7 @@ impl<'a> Account<'a> {
 
     /// Counts bytes that were produced.
     pub(super) fn bytes(&mut self, count: u64) -> Result<(), UnpackError> {
+        self.go_on()?;
         self.announce(count)?;
         self.bytes = self.bytes.saturating_add(count);
         Ok(())

@@ -35,6 +35,7 @@ pub(super) async fn fetch(
     partial
         .fill(move |target| copy_contents(&mut source, target))
         .await?;
+    partial.growing().is_all(partial.length());
     Ok(Fetched {
         bytes: partial.length(),
         etag: None,

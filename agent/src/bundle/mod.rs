@@ -5,6 +5,9 @@
 //! nothing that a bundle holds is made outside of its archive. A bundle is untrusted input to a
 //! process that may be root.
 
+mod ahead;
+mod bring;
+mod checksum;
 mod content;
 mod decompress;
 mod directory;
@@ -13,16 +16,22 @@ mod fetch;
 mod fetch_error;
 mod format;
 mod github;
+mod growing;
 mod http;
 mod limits;
 mod local;
 mod network;
+mod parts;
 mod pax;
+mod record;
 mod replace;
 mod s3;
 mod s3_client;
 mod s3_error;
+mod s3_transfer;
+mod s3_whole;
 mod settings;
+mod space;
 mod sparse;
 mod store;
 mod tar;
@@ -31,17 +40,18 @@ mod tar_header;
 mod tree;
 mod unpack;
 mod unpack_error;
+mod window;
 mod zip;
 
 #[cfg(test)]
 mod tests;
 
+pub use bring::{BringError, Destination, bring, make_durable};
 pub use directory::{copy_archive, copy_directory};
-pub use fetch::{Fetched, Sources, fetch};
+pub use fetch::{Fetched, Sources};
 pub use fetch_error::{FetchError, GitHubRefusal, S3Refusal};
 pub use format::Format;
 pub use limits::{Limits, UnpackOptions, Unpacked};
 pub use network::{Cause, NetworkProblem};
 pub use settings::{Credentials, Imds, SourceSettings, Timing};
-pub use unpack::unpack;
 pub use unpack_error::{EntryName, UnpackError};

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use failpoints::Failpoint;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -69,12 +70,18 @@ pub(super) fn swap_in(complete: &Path, archive: &Path) -> Result<Option<String>,
     fchmod(&fd, Mode::from_bits_truncate(0o755))
         .map_err(|error| failed("set the mode of", complete, error))?;
     let old = aside(archive);
-    let moved = match fs_err::rename(archive, &old) {
+    let moved = match Failpoint::ArchiveAside
+        .pass()
+        .and_then(|()| fs_err::rename(archive, &old))
+    {
         Ok(()) => true,
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
         Err(error) => return Err(failed("move aside", archive, error)),
     };
-    if let Err(error) = fs_err::rename(complete, archive) {
+    if let Err(error) = Failpoint::ArchiveRename
+        .pass()
+        .and_then(|()| fs_err::rename(complete, archive))
+    {
         if moved {
             // The first error is the one to tell; `clear` restores it next time if this fails.
             let _ = fs_err::rename(&old, archive);

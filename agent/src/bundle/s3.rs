@@ -1,249 +1,367 @@
 //! A bundle that is an object in S3.
 //!
-//! One stream, resumed where it broke off by a range request that is pinned to the object's ETag
-//! and version. Whatever is written belongs to one object: when it changes, everything begins
-//! anew.
+//! The first request is for the whole object, so that a small one costs one request. A large one
+//! is fetched over several connections in parts, all of them pinned to the ETag of the first
+//! answer. Whatever is written belongs to one object: when it changes, everything begins anew.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
+use aws_sdk_s3::primitives::ByteStream;
+use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
 
+use super::checksum::Expected;
 use super::fetch::{Fetched, Sources};
 use super::fetch_error::{FetchError, S3Refusal};
-use super::network::{Cause, NetworkProblem, problem};
+use super::network::Cause;
+use super::parts::Parts;
+use super::record::Record;
 use super::s3_client::S3;
 use super::s3_error::{explain, other_region};
+use super::s3_transfer::{Means, Transfer};
+use super::settings::SourceSettings;
+use super::space;
 use super::store::PartialBundle;
 
-/// A download that advances by less than this counts as one that brings nothing.
-const PROGRESS: u64 = 1 << 20;
-
 /// What is fetched.
-#[derive(Clone, Copy)]
-pub(super) struct Object<'a> {
-    pub(super) bucket: &'a str,
-    pub(super) key: &'a str,
-    pub(super) version: Option<&'a str>,
-    pub(super) etag: Option<&'a str>,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Object {
+    pub(super) bucket: String,
+    pub(super) key: String,
+    pub(super) version: Option<String>,
+    pub(super) etag: Option<String>,
 }
 
-impl Object<'_> {
-    fn refused(&self, reason: S3Refusal, source: Cause) -> FetchError {
+impl Object {
+    pub(super) fn refused(&self, reason: S3Refusal, source: Cause) -> FetchError {
         FetchError::S3 {
-            bucket: self.bucket.to_owned(),
-            key: self.key.to_owned(),
-            version: self.version.map(str::to_owned),
+            bucket: self.bucket.clone(),
+            key: self.key.clone(),
+            version: self.version.clone(),
             reason,
             source,
         }
     }
+
+    pub(super) fn changed(&self, what: &str) -> FetchError {
+        self.refused(S3Refusal::Changed, Cause(what.to_owned()))
+    }
+
+    /// A request for all of it. The version is named only if the revision names it: that takes a
+    /// permission of its own.
+    pub(super) fn request(&self, client: &Client) -> GetObjectFluentBuilder {
+        client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(&self.key)
+            .set_version_id(self.version.clone())
+    }
 }
 
 /// The object that the download has begun with.
-#[derive(Debug, Clone)]
-struct Begun {
-    etag: Option<String>,
-    version: Option<String>,
-    length: Option<u64>,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Begun {
+    pub(super) object: Object,
+    /// As S3 has it, with its quotes.
+    pub(super) etag: Option<String>,
+    pub(super) version: Option<String>,
+    pub(super) length: Option<u64>,
+    expected: Expected,
 }
 
-/// How one request ended.
-enum Ended {
-    Complete,
-    /// Broken off; to be resumed.
-    Broken(FetchError),
+/// Why a download did not come to its end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    Failed(FetchError),
     /// To be begun anew.
     Anew(FetchError),
+}
+
+impl From<FetchError> for Stop {
+    fn from(error: FetchError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// What there is of a download before a round of it.
+struct Start {
+    begun: Begun,
+    parts: Parts,
+    record: Option<Record>,
+    /// The rest of the first answer.
+    body: Option<ByteStream>,
+}
+
+struct Session<'a> {
+    settings: &'a SourceSettings,
+    s3: &'a S3,
+    client: Client,
+    region: String,
+    followed: bool,
+    interrupted: &'a Arc<AtomicBool>,
 }
 
 /// Downloads `object` into `partial`.
 pub(super) async fn fetch(
     sources: &Sources,
-    object: &Object<'_>,
+    object: &Object,
     partial: &mut PartialBundle,
+    interrupted: &Arc<AtomicBool>,
 ) -> Result<Fetched, FetchError> {
     let settings = &sources.settings;
     let s3 = sources.s3.get_or_try_init(|| S3::new(settings)).await?;
-    let mut region = s3.region.clone().ok_or_else(|| FetchError::NoRegion {
-        bucket: object.bucket.to_owned(),
+    let region = s3.region.clone().ok_or_else(|| FetchError::NoRegion {
+        bucket: object.bucket.clone(),
     })?;
-    let mut client = s3.client(settings, &region, object.bucket);
-    let mut followed = false;
-    let mut begun: Option<Begun> = None;
-    let mut delays = settings.timing.s3_delays.iter().copied();
+    let mut session = Session {
+        settings,
+        s3,
+        client: s3.client(settings, &region, &object.bucket),
+        region,
+        followed: false,
+        interrupted,
+    };
+    let mut resumed = resume(object, partial).await;
+    if resumed.is_none() {
+        partial.clear()?;
+    }
+    let mut delays = settings.timing.s3_delays.iter();
     loop {
-        let before = partial.length();
-        if before == 0 {
-            // Nothing to be continued, so nothing to be pinned.
-            begun = None;
-        }
-        let mut request = client
-            .get_object()
-            .bucket(object.bucket)
-            .key(object.key)
-            .set_version_id(object.version.map(str::to_owned));
-        if let Some(begun) = &begun {
-            request = request
-                .range(format!("bytes={before}-"))
-                .set_if_match(begun.etag.as_ref().map(|etag| format!("\"{etag}\"")))
-                .set_version_id(begun.version.clone().or(object.version.map(str::to_owned)));
-        }
-        let ended = match request.send().await {
-            Ok(output) => {
-                receive(object, output, &mut begun, partial, settings.timing.stall).await?
-            }
-            Err(error) => {
-                if !followed && let Some(other) = other_region(&error, &region) {
-                    tracing::info!(
-                        bucket = object.bucket,
-                        region = other,
-                        "the bucket is in another region"
-                    );
-                    followed = true;
-                    client = s3.client(settings, &other, object.bucket);
-                    region = other;
-                    continue;
-                }
-                let (reason, cause) = explain(&error);
-                let again = begun.is_some();
-                let refused = object.refused(reason.clone(), cause);
-                match reason {
-                    S3Refusal::Changed if again => Ended::Anew(refused),
-                    S3Refusal::Busy | S3Refusal::Network(_) if again => Ended::Broken(refused),
-                    _ => return Err(refused),
-                }
-            }
+        let start = match resumed.take() {
+            Some(start) => start,
+            None => session.begin(object).await?,
         };
-        let error = match ended {
-            Ended::Complete => break,
-            Ended::Broken(error) => error,
-            Ended::Anew(error) => {
-                begun = None;
-                partial.restart().await?;
-                error
-            }
+        let error = match session.round(start, partial).await {
+            Ok(fetched) => return Ok(fetched),
+            Err(Stop::Failed(error)) => return Err(error),
+            Err(Stop::Anew(error)) => error,
         };
-        if partial.length() >= before.saturating_add(PROGRESS) {
-            delays = settings.timing.s3_delays.iter().copied();
-        }
         let Some(delay) = delays.next() else {
             return Err(error);
         };
         tracing::warn!(
             error = %crate::error::chain(&error),
-            bytes = partial.length(),
             seconds = delay.as_secs(),
-            "the download from S3 broke off; it is resumed"
+            "the download from S3 begins anew"
         );
-        tokio::time::sleep(delay).await;
-        // Without an ETag nothing says that the rest would be of the same object.
-        if begun.as_ref().is_some_and(|begun| begun.etag.is_none()) {
-            begun = None;
-            partial.restart().await?;
-        }
+        partial.restart()?;
+        tokio::time::sleep(*delay).await;
     }
-    let begun = begun.unwrap_or(Begun {
-        etag: None,
-        version: None,
-        length: None,
-    });
-    Ok(Fetched {
-        bytes: partial.length(),
-        etag: begun.etag,
-        version: begun.version,
+}
+
+/// What an interrupted run left.
+async fn resume(object: &Object, partial: &PartialBundle) -> Option<Start> {
+    let (bundle, file) = (partial.bundle().to_owned(), partial.growing().file());
+    let object = object.clone();
+    let load = move || Record::load(&bundle, &file, |begun: &Begun| begun.object == object);
+    let (record, begun, parts) = spawn_blocking(load).await.ok()??;
+    Some(Start {
+        begun,
+        parts,
+        record: Some(record),
+        body: None,
     })
 }
 
-fn without_quotes(etag: &str) -> &str {
+pub(super) fn without_quotes(etag: &str) -> &str {
     etag.trim_matches('"')
 }
 
-/// Writes the body of one answer.
-async fn receive(
-    object: &Object<'_>,
-    output: GetObjectOutput,
-    begun: &mut Option<Begun>,
-    partial: &mut PartialBundle,
-    stall: Duration,
-) -> Result<Ended, FetchError> {
-    let etag = output.e_tag().map(|etag| without_quotes(etag).to_owned());
-    if let Some(expected) = object.etag.map(without_quotes)
-        && etag.as_deref() != Some(expected)
-    {
-        return Err(FetchError::ETag {
-            bucket: object.bucket.to_owned(),
-            key: object.key.to_owned(),
-            expected: expected.to_owned(),
-            found: etag.unwrap_or_else(|| "none".to_owned()),
-        });
-    }
-    let length = output
-        .content_length()
-        .and_then(|length| u64::try_from(length).ok());
-    match begun {
-        None => {
-            *begun = Some(Begun {
-                etag,
-                version: output.version_id().map(str::to_owned),
-                length,
+impl Session<'_> {
+    /// Asks for the whole object, in the region where the bucket is.
+    async fn begin(&mut self, object: &Object) -> Result<Start, FetchError> {
+        let output = loop {
+            let request = object.request(&self.client).customize();
+            // Without the SDK's own comparison, which this would turn on as a setting.
+            let request = request.mutate_request(|request| {
+                request
+                    .headers_mut()
+                    .insert("x-amz-checksum-mode", "ENABLED");
+            });
+            let error = match request.send().await {
+                Ok(output) => break output,
+                Err(error) => error,
+            };
+            match other_region(&error, &self.region) {
+                Some(other) if !self.followed => {
+                    tracing::info!(
+                        bucket = object.bucket,
+                        region = other,
+                        "the bucket is in another region"
+                    );
+                    self.followed = true;
+                    self.client = self.s3.client(self.settings, &other, &object.bucket);
+                    self.region = other;
+                }
+                _ => {
+                    let (reason, cause) = explain(&error);
+                    return Err(object.refused(reason, cause));
+                }
+            }
+        };
+        if let Some(expected) = object.etag.as_deref().map(without_quotes)
+            && output.e_tag().map(without_quotes) != Some(expected)
+        {
+            return Err(FetchError::ETag {
+                bucket: object.bucket.clone(),
+                key: object.key.clone(),
+                expected: expected.to_owned(),
+                found: output.e_tag().map_or("none", without_quotes).to_owned(),
             });
         }
-        Some(before) => {
-            // Some servers ignore If-Match, or the range.
-            let resumed = format!("bytes {}-", partial.length());
-            let continues = output
-                .content_range()
-                .is_some_and(|range| range.starts_with(&resumed));
-            if before.etag != etag || !continues {
-                let cause = Cause(
-                    "the answer to a range request is another object or the whole".to_owned(),
-                );
-                return Ok(Ended::Anew(object.refused(S3Refusal::Changed, cause)));
-            }
-        }
+        let begun = Begun {
+            object: object.clone(),
+            etag: output.e_tag().map(str::to_owned),
+            version: output.version_id().map(str::to_owned),
+            length: output
+                .content_length()
+                .and_then(|length| u64::try_from(length).ok()),
+            expected: Expected::of(&output, &object.bucket),
+        };
+        // Without an ETag, nothing would say that parts are of the same object.
+        let length = begun.length.filter(|_| begun.etag.is_some());
+        let parts = match length {
+            Some(_) => Parts::new(length),
+            None => Parts::of_size(u64::MAX, begun.length),
+        };
+        Ok(Start {
+            parts,
+            record: None,
+            begun,
+            body: Some(output.body),
+        })
     }
-    let length = begun.as_ref().and_then(|begun| begun.length);
-    let mut body = output.body;
-    loop {
-        let error: Cause;
-        let mut reason = NetworkProblem::Broken;
-        match tokio::time::timeout(stall, body.next()).await {
-            Ok(Some(Ok(bytes))) => {
-                partial.write(&bytes).await?;
-                continue;
-            }
-            Ok(None) if length.is_none_or(|length| length == partial.length()) => {
-                return Ok(Ended::Complete);
-            }
-            Ok(None) => {
-                error = Cause(format!(
-                    "{} of {} bytes arrived",
-                    partial.length(),
-                    length.unwrap_or_default()
-                ));
-            }
-            Ok(Some(Err(source))) => {
-                error = Cause::of(&source);
-                reason = problem(&source);
-                if length == Some(partial.length()) {
-                    // All is there, and the SDK objects: the checksum.
-                    return Ok(Ended::Anew(object.refused(S3Refusal::Checksum, error)));
-                }
-                if reason == NetworkProblem::Other {
-                    reason = NetworkProblem::Broken;
-                }
-            }
-            Err(_) => {
-                error = Cause(format!("nothing arrived for {} s", stall.as_secs()));
-                reason = NetworkProblem::TimedOut;
+
+    /// Fetches what is missing and compares the whole with what S3 states.
+    async fn round(&self, start: Start, partial: &mut PartialBundle) -> Result<Fetched, Stop> {
+        let Start {
+            begun,
+            parts,
+            mut record,
+            body,
+        } = start;
+        let bundle = partial.bundle();
+        if let Some(length) = begun.length {
+            space::check(bundle, length, parts.missing())?;
+            if record.is_none() && parts.count() > 1 {
+                record = Record::create(bundle, &begun, length, &parts)
+                    .map_err(|error| FetchError::Store {
+                        path: super::record::path(bundle),
+                        source: error,
+                    })?
+                    .into();
             }
         }
-        let error = object.refused(S3Refusal::Network(reason), error);
-        // More than was announced cannot be continued.
-        return Ok(if length.is_some_and(|length| partial.length() > length) {
-            Ended::Anew(error)
-        } else {
-            Ended::Broken(error)
-        });
+        let growing = Arc::clone(partial.growing());
+        let sizes = self.sizes_of_parts(&begun).await;
+        let expected = match sizes {
+            Some(_) => begun.expected.clone(),
+            None => begun.expected.clone().without_parts(),
+        };
+        let sizes = sizes.unwrap_or_default();
+        growing.reached(parts.without_gap());
+        if let Some(length) = begun.length {
+            growing.is_all(length);
+        }
+        let compare = |expected: Expected, sizes: Vec<u64>| {
+            let mut reader = growing.reader(self.interrupted);
+            spawn_blocking(move || expected.compare(&mut reader, &sizes))
+        };
+        let comparing = (!expected.is_nothing()).then(|| compare(expected.clone(), sizes.clone()));
+        let transfer = Transfer::new(
+            Means {
+                client: self.client.clone(),
+                sink: partial.sink(),
+                growing: Arc::clone(&growing),
+                stall: self.settings.timing.stall,
+                delays: self.settings.timing.s3_delays.clone(),
+            },
+            begun.clone(),
+            parts,
+            record,
+        );
+        let bytes = Arc::new(transfer).run(body).await?;
+        growing.is_all(bytes);
+        if let Some(comparing) = comparing {
+            let unreadable = |error| partial.failed(error);
+            let mut compared = comparing.await.map_err(std::io::Error::other);
+            if let Ok(Ok(Err(mismatch))) = &compared
+                && mismatch.of_parts
+                && let Some(exact) = self.exact_sizes(&begun, &sizes).await
+            {
+                compared = compare(expected, exact)
+                    .await
+                    .map_err(std::io::Error::other);
+            }
+            if let Err(mismatch) = compared.and_then(|it| it).map_err(unreadable)? {
+                let cause = Cause(mismatch.to_string());
+                return Err(Stop::Anew(begun.object.refused(S3Refusal::Checksum, cause)));
+            }
+        }
+        Ok(Fetched {
+            bytes,
+            etag: begun.etag.as_deref().map(without_quotes).map(str::to_owned),
+            version: begun.version,
+        })
+    }
+
+    /// The sizes of the parts that the object was uploaded in, when a checksum needs them: the
+    /// first is asked for, and the others are as large, as all usual programs have it. None when
+    /// they cannot be known.
+    async fn sizes_of_parts(&self, begun: &Begun) -> Option<Vec<u64>> {
+        let Some(count) = begun.expected.parts() else {
+            return Some(Vec::new());
+        };
+        let first = self.size_of_part(begun, 1).await?;
+        if begun.length?.div_ceil(first) == u64::from(count) {
+            return Some(vec![first; usize::try_from(count).ok()?]);
+        }
+        self.all_sizes(begun, first, count).await
+    }
+
+    /// The sizes as they are, if they are others than `assumed`.
+    async fn exact_sizes(&self, begun: &Begun, assumed: &[u64]) -> Option<Vec<u64>> {
+        let exact = self
+            .all_sizes(begun, *assumed.first()?, begun.expected.parts()?)
+            .await?;
+        let last = exact.len().saturating_sub(1);
+        (exact.get(..last) != assumed.get(..last)).then_some(exact)
+    }
+
+    async fn all_sizes(&self, begun: &Begun, first: u64, count: u32) -> Option<Vec<u64>> {
+        let mut sizes = vec![first];
+        for part in 2..=count {
+            sizes.push(self.size_of_part(begun, part).await?);
+        }
+        Some(sizes)
+    }
+
+    async fn size_of_part(&self, begun: &Begun, part: u32) -> Option<u64> {
+        let object = &begun.object;
+        let answer = self
+            .client
+            .head_object()
+            .bucket(&object.bucket)
+            .key(&object.key)
+            .set_version_id(object.version.clone())
+            .set_if_match(begun.etag.clone())
+            .part_number(i32::try_from(part).ok()?)
+            .send()
+            .await;
+        let size = answer
+            .ok()
+            .and_then(|answer| u64::try_from(answer.content_length()?).ok())
+            .filter(|size| *size > 0);
+        if size.is_none() {
+            tracing::warn!(
+                part,
+                "S3 does not say how large the parts of this multipart upload are; its checksum \
+                 of checksums is not compared"
+            );
+        }
+        size
     }
 }

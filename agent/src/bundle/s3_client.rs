@@ -12,7 +12,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    AppName, BehaviorVersion, IdentityCache, Region, SharedHttpClient,
+    AppName, BehaviorVersion, IdentityCache, Region, ResponseChecksumValidation, SharedHttpClient,
     StalledStreamProtectionConfig,
 };
 
@@ -83,6 +83,8 @@ impl S3 {
                     .read_timeout(timing.stall)
                     .build(),
             )
+            // Checksums are asked for and compared by us: of the whole, not of one answer.
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             // Silence is watched here, chunk by chunk; slowness is no error.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .app_name(app_name(&settings.user_agent));

@@ -68,14 +68,15 @@ fn refusal(status: u16, code: &str, message: &str) -> S3Refusal {
         }
         "RequestTimeTooSkewed" | "RequestExpired" => S3Refusal::ClockSkew,
         "InvalidObjectState" => S3Refusal::Archived,
-        "PreconditionFailed" => S3Refusal::Changed,
+        // Where a part should be, there is none: the object has become shorter.
+        "PreconditionFailed" | "InvalidRange" => S3Refusal::Changed,
         _ if about_kms && matches!(status, 400 | 403) => S3Refusal::KeyDenied,
         "SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" => S3Refusal::Busy,
         _ => match status {
             403 => S3Refusal::AccessDenied,
             404 => S3Refusal::NoSuchKey,
             405 => S3Refusal::Deleted,
-            412 => S3Refusal::Changed,
+            412 | 416 => S3Refusal::Changed,
             500..=599 | 429 => S3Refusal::Busy,
             _ => S3Refusal::Other,
         },
@@ -149,6 +150,7 @@ mod tests {
     #[case(403, "SignatureDoesNotMatch", "", S3Refusal::BadCredentials)]
     #[case(403, "RequestTimeTooSkewed", "", S3Refusal::ClockSkew)]
     #[case(403, "InvalidObjectState", "", S3Refusal::Archived)]
+    #[case(416, "InvalidRange", "", S3Refusal::Changed)]
     #[case(503, "SlowDown", "", S3Refusal::Busy)]
     #[case(500, "", "", S3Refusal::Busy)]
     #[case(418, "Teapot", "", S3Refusal::Other)]

@@ -1,93 +1,175 @@
-//! The download on disk: a temporary name until all of it is there.
+//! The download on disk: a temporary name until all of it is there and is what it should be.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use failpoints::Failpoint;
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 use nix::fcntl::OFlag;
-use tokio::io::{AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio::task::spawn_blocking;
+
+use crate::deployment::Revision;
 
 use super::fetch_error::FetchError;
+use super::growing::{End, Growing};
+use super::record;
 
-/// `<bundle>.partial`, removed when dropped unless it became the bundle.
+/// What is collected before it is written, in bytes: each write is handed to another thread.
+pub(super) const BATCH: usize = 512 * 1024;
+
+/// `<bundle>.partial`, removed when dropped unless it became the bundle or is to be kept.
 pub(super) struct PartialBundle {
     bundle: PathBuf,
     path: PathBuf,
-    file: Option<tokio::fs::File>,
+    growing: Arc<Growing>,
     length: u64,
-    finished: bool,
+    /// Nobody has written to it.
+    new: bool,
+    left: Left,
+}
+
+/// What becomes of the file when it is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Left {
+    Nothing,
+    Download,
+    Bundle,
+}
+
+fn partial(bundle: &Path) -> PathBuf {
+    let mut path = bundle.as_os_str().to_owned();
+    path.push(".partial");
+    path.into()
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits())
+        .open(path)?;
+    Ok(file.into_file())
 }
 
 impl PartialBundle {
-    /// Makes it, in place of one that a killed run left.
-    pub(super) fn create(bundle: &Path) -> Result<Self, FetchError> {
-        let mut path = bundle.as_os_str().to_owned();
-        path.push(".partial");
-        let path = PathBuf::from(path);
-        let failed = |source| FetchError::Store {
-            path: path.clone(),
-            source,
+    /// The one that a killed run left, where such can be gone on with, else an empty one.
+    pub(super) fn begin(revision: &Revision, bundle: &Path) -> Result<Self, FetchError> {
+        let left = match revision {
+            Revision::S3 { .. } => Self::open(bundle),
+            _ => None,
         };
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
+        match left {
+            Some(left) => Ok(left),
+            None => Self::create(bundle),
         }
-        let file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o644)
-            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits())
-            .open(&path)
-            .map_err(failed)?;
-        Ok(Self {
-            bundle: bundle.to_owned(),
-            file: Some(tokio::fs::File::from_std(file.into_file())),
-            path,
-            length: 0,
-            finished: false,
-        })
     }
 
-    fn failed(&self, source: io::Error) -> FetchError {
+    /// Makes it, empty, in place of one that a killed run left.
+    fn create(bundle: &Path) -> Result<Self, FetchError> {
+        let path = partial(bundle);
+        let file = record::remove(bundle).and_then(|()| create(&path));
+        let file = file.map_err(|source| FetchError::Store {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(Self::of(bundle, path, file, true))
+    }
+
+    /// The one that a killed run left, with what is in it: also when it had its final name
+    /// already, whose content nobody has unpacked. None when there is no record of it.
+    fn open(bundle: &Path) -> Option<Self> {
+        let path = partial(bundle);
+        if !record::path(bundle).exists() {
+            return None;
+        }
+        if !path.exists() {
+            fs::rename(bundle, &path).ok()?;
+        }
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits())
+            .open(&path)
+            .ok()?
+            .into_file();
+        if !file.metadata().ok()?.is_file() {
+            return None;
+        }
+        Some(Self::of(bundle, path, file, false))
+    }
+
+    fn of(bundle: &Path, path: PathBuf, file: File, new: bool) -> Self {
+        Self {
+            bundle: bundle.to_owned(),
+            path,
+            growing: Growing::new(file),
+            length: 0,
+            new,
+            left: Left::Nothing,
+        }
+    }
+
+    pub(super) fn bundle(&self) -> &Path {
+        &self.bundle
+    }
+
+    /// Those who read along.
+    pub(super) fn growing(&self) -> &Arc<Growing> {
+        &self.growing
+    }
+
+    pub(super) fn failed(&self, source: io::Error) -> FetchError {
         FetchError::Store {
             path: self.path.clone(),
             source,
         }
     }
 
-    fn gone(&self) -> FetchError {
-        self.failed(io::Error::other("the file is in use"))
-    }
-
-    /// How many bytes are there.
+    /// How many bytes were appended.
     pub(super) fn length(&self) -> u64 {
         self.length
     }
 
+    /// Where bytes go that do not come in order.
+    pub(super) fn sink(&self) -> Sink {
+        Sink {
+            path: self.path.clone(),
+            file: self.growing.file(),
+        }
+    }
+
     /// Appends `bytes`.
-    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), FetchError> {
-        let Some(file) = &mut self.file else {
-            return Err(self.gone());
-        };
-        let written = file.write_all(bytes).await;
-        written.map_err(|error| self.failed(error))?;
-        self.length += bytes.len() as u64;
+    pub(super) async fn append<B: AsRef<[u8]> + Send + 'static>(
+        &mut self,
+        bytes: Vec<B>,
+    ) -> Result<(), FetchError> {
+        self.length += self.sink().write_at(self.length, bytes).await?;
+        self.growing.reached(self.length);
         Ok(())
     }
 
+    /// Makes sure that nothing is there.
+    pub(super) fn clear(&mut self) -> Result<(), FetchError> {
+        if self.new { Ok(()) } else { self.restart() }
+    }
+
     /// Forgets what is there.
-    pub(super) async fn restart(&mut self) -> Result<(), FetchError> {
-        let Some(file) = &mut self.file else {
-            return Err(self.gone());
-        };
-        let emptied = async {
-            file.flush().await?;
-            file.set_len(0).await?;
-            file.rewind().await
-        };
-        let emptied = emptied.await;
-        emptied.map_err(|error| self.failed(error))?;
+    pub(super) fn restart(&mut self) -> Result<(), FetchError> {
+        // Another file: a write to the old one may still be under way.
+        let file = record::remove(&self.bundle)
+            .and_then(|()| create(&self.path))
+            .map_err(|error| self.failed(error))?;
+        self.growing.begin_anew(file);
         self.length = 0;
         Ok(())
     }
@@ -95,42 +177,91 @@ impl PartialBundle {
     /// Lets `fill` write the file on a thread that may block.
     pub(super) async fn fill(
         &mut self,
-        fill: impl FnOnce(&mut std::fs::File) -> io::Result<u64> + Send + 'static,
+        fill: impl FnOnce(&mut File) -> io::Result<u64> + Send + 'static,
     ) -> Result<(), FetchError> {
-        let Some(file) = self.file.take() else {
-            return Err(self.gone());
-        };
-        let mut file = file.into_std().await;
-        let result =
-            tokio::task::spawn_blocking(move || fill(&mut file).map(|length| (file, length)))
-                .await
-                .map_err(io::Error::other)
-                .and_then(|result| result);
-        let (file, length) = result.map_err(|error| self.failed(error))?;
-        self.file = Some(tokio::fs::File::from_std(file));
-        self.length = length;
+        let file = self.growing.file();
+        let result = spawn_blocking(move || fill(&mut file.try_clone()?)).await;
+        self.length = result
+            .map_err(io::Error::other)
+            .and_then(|result| result)
+            .map_err(|error| self.failed(error))?;
+        self.growing.reached(self.length);
         Ok(())
     }
 
-    /// Gives the file the bundle's name.
-    pub(super) async fn finish(mut self) -> Result<(), FetchError> {
-        let Some(file) = &mut self.file else {
-            return Err(self.gone());
-        };
-        let flushed = file.flush().await;
-        flushed
+    /// Leaves what is there for the next run, when this one is interrupted.
+    pub(super) fn keep(&mut self) {
+        if record::path(&self.bundle).exists() {
+            self.left = Left::Download;
+        }
+    }
+
+    /// Gives the file the bundle's name. The record stays until the bundle is unpacked: until
+    /// then an interrupted run goes on from here.
+    pub(super) fn finish(mut self) -> Result<(), FetchError> {
+        Failpoint::DownloadRename
+            .pass()
             .and_then(|()| fs::rename(&self.path, &self.bundle))
             .map_err(|error| self.failed(error))?;
-        self.finished = true;
+        self.left = Left::Bundle;
+        self.growing.end(End::Good);
         Ok(())
     }
 }
 
 impl Drop for PartialBundle {
     fn drop(&mut self) {
-        if !self.finished {
+        self.growing.end(End::Failed);
+        if self.left == Left::Nothing {
             // The failure that led here is the one to tell.
             let _ = fs::remove_file(&self.path);
+            let _ = record::remove(&self.bundle);
+        }
+    }
+}
+
+/// The file of a partial bundle, to be written at any place.
+#[derive(Clone)]
+pub(super) struct Sink {
+    path: PathBuf,
+    file: Arc<File>,
+}
+
+impl Sink {
+    /// Writes `pieces` one after the other from `offset` on; returns how many bytes.
+    pub(super) async fn write_at<B: AsRef<[u8]> + Send + 'static>(
+        &self,
+        offset: u64,
+        pieces: Vec<B>,
+    ) -> Result<u64, FetchError> {
+        let file = Arc::clone(&self.file);
+        let write = move || {
+            let mut at = offset;
+            for piece in &pieces {
+                file.write_all_at(piece.as_ref(), at)?;
+                at += piece.as_ref().len() as u64;
+            }
+            Ok(at - offset)
+        };
+        self.blocking(write).await
+    }
+
+    /// Does something about the file on a thread that may block.
+    pub(super) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<T, FetchError> {
+        spawn_blocking(work)
+            .await
+            .map_err(io::Error::other)
+            .and_then(|result| result)
+            .map_err(|source| self.failed(source))
+    }
+
+    pub(super) fn failed(&self, source: io::Error) -> FetchError {
+        FetchError::Store {
+            path: self.path.clone(),
+            source,
         }
     }
 }

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -46,7 +47,7 @@ pub(super) enum Repeated {
 
 /// The directory that is being filled.
 pub(super) struct Tree {
-    root: OwnedFd,
+    root: Arc<OwnedFd>,
     root_path: PathBuf,
     repeated: Repeated,
     /// The directories on the way to the last parent, kept open: most entries share them.
@@ -73,13 +74,26 @@ impl Tree {
         // Also drops a setgid bit inherited from the parent, so that new files get our group.
         fchmod(&root, Mode::S_IRWXU).map_err(failed)?;
         Ok(Self {
-            root,
+            root: Arc::new(root),
             root_path: path.to_owned(),
             repeated,
             open: Vec::new(),
             directories: Vec::new(),
             us: (Uid::effective(), Gid::effective()),
         })
+    }
+
+    /// The same directory, to be filled by another thread. Only files may be made by it: what is
+    /// put off until the end is remembered by the first.
+    pub(super) fn for_files(&self) -> Self {
+        Self {
+            root: Arc::clone(&self.root),
+            root_path: self.root_path.clone(),
+            repeated: self.repeated,
+            open: Vec::new(),
+            directories: Vec::new(),
+            us: self.us,
+        }
     }
 
     /// The top directory.
@@ -123,8 +137,13 @@ impl Tree {
                 .map_or(self.root.as_fd(), |(_, fd)| fd.as_fd());
             let fd = match openat(parent, name, DIRECTORY_FLAGS, Mode::empty()) {
                 Err(Errno::ENOENT) if make => {
-                    mkdirat(parent, name, Mode::from_bits_truncate(0o777))
-                        .and_then(|()| openat(parent, name, DIRECTORY_FLAGS, Mode::empty()))
+                    match mkdirat(parent, name, Mode::from_bits_truncate(0o777)) {
+                        // Another thread was quicker; what it made is looked at below.
+                        Ok(()) | Err(Errno::EEXIST) => {
+                            openat(parent, name, DIRECTORY_FLAGS, Mode::empty())
+                        }
+                        Err(error) => Err(error),
+                    }
                 }
                 other => other,
             };
@@ -338,7 +357,7 @@ impl Tree {
 
     /// Applies what was put off. `top` is a top directory that will become the archive itself:
     /// its own attributes are not taken from the archive.
-    pub(super) fn finish(mut self, top: Option<&[u8]>) -> Result<OwnedFd, UnpackError> {
+    pub(super) fn finish(mut self, top: Option<&[u8]>) -> Result<(), UnpackError> {
         let mut directories = std::mem::take(&mut self.directories);
         // Children before parents: a parent may not be searchable afterwards. The sort is stable,
         // so the last of several entries for one directory stands first after the reversal.
@@ -356,7 +375,7 @@ impl Tree {
                 .map_err(|error| self.failed("open", path, error))?;
             self.apply(fd.as_fd(), path, attributes)?;
         }
-        Ok(self.root)
+        Ok(())
     }
 }
 

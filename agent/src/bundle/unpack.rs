@@ -5,21 +5,32 @@
 //! remove, and the archive of before stays until the last rename.
 
 use std::fs::File;
-use std::io::{Read, Seek as _};
+use std::io::Read;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::deployment::BundleType;
 
+use super::ahead::read_ahead;
 use super::decompress::Decompressed;
 use super::format::{self, Format};
+use super::growing::{End, Growing, Reader};
 use super::limits::{Account, UnpackOptions, Unpacked};
 use super::replace;
 use super::tar::{TarError, TarStream};
 use super::tree::{Repeated, Tree};
 use super::unpack_error::UnpackError;
 use super::zip::{self, ZipFailure};
+
+/// Where an archive is made, and what it becomes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Places<'a> {
+    pub(super) partial: &'a Path,
+    pub(super) archive: &'a Path,
+}
 
 /// Unpacks `bundle` into `partial` (an old one is removed), drops a single top directory that
 /// holds the AppSpec, and puts the result in place as `archive`, replacing one that is there.
@@ -38,35 +49,102 @@ use super::zip::{self, ZipFailure};
 /// # Errors
 /// When the bundle cannot be read, is not of the stated type, is damaged, or holds what a bundle
 /// may not hold. `archive` is then as it was, and `partial` is removed.
-pub fn unpack(
+pub(super) fn unpack(
     bundle: &Path,
     kind: BundleType,
-    partial: &Path,
-    archive: &Path,
+    places: Places<'_>,
     options: &UnpackOptions,
+    interrupted: &Arc<AtomicBool>,
 ) -> Result<Unpacked, UnpackError> {
     into_archive(
-        partial,
-        archive,
+        places.partial,
+        places.archive,
         |account, partial| {
-            let (file, format) = open(bundle, kind)?;
-            let repeated = match format {
-                Format::Zip => Repeated::Refused,
-                _ => Repeated::Replaces,
-            };
-            let mut tree = Tree::create(partial, repeated)?;
-            fill(&mut tree, bundle, file, format, account)?;
-            let top =
-                replace::top_directory(tree.root()).map_err(|source| UnpackError::Directory {
-                    operation: "list",
-                    path: partial.to_owned(),
+            let content = fs_err::File::open(bundle)
+                .and_then(|file| Growing::complete(file.into_file()))
+                .map_err(|source| UnpackError::Bundle {
+                    path: bundle.to_owned(),
                     source,
                 })?;
-            tree.finish(top.as_deref().map(OsStrExt::as_bytes))?;
-            Ok(top.map_or_else(|| partial.to_owned(), |top| partial.join(top)))
+            make(bundle, &content.reader(interrupted), kind, partial, account)
         },
         options,
+        interrupted,
     )
+}
+
+/// Unpacks `bundle` while it arrives as `content`. The archive gets its name only when the
+/// download has come to a good end; what was unpacked of one that began anew is thrown away.
+/// None when the download fails, which has its own error to tell. Errors are told when the
+/// download has ended well, because what is wrong with an archive may be what is wrong with a
+/// download; only what this host is to blame for is told at once.
+pub(super) fn follow(
+    content: &Arc<Growing>,
+    bundle: &Path,
+    kind: BundleType,
+    places: Places<'_>,
+    options: &UnpackOptions,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Option<Unpacked>, UnpackError> {
+    let Places { partial, archive } = places;
+    loop {
+        replace::clear(partial, archive)?;
+        let mut account = Account::new(options, interrupted);
+        let reader = content.reader(interrupted);
+        let made = make(bundle, &reader, kind, partial, &mut account);
+        let ours = matches!(
+            made,
+            Err(UnpackError::Write { .. } | UnpackError::Directory { .. })
+        );
+        if ours {
+            return settle(made, places, account).map(Some);
+        }
+        match reader.wait_for_end() {
+            Some(End::Good) => return settle(made, places, account).map(Some),
+            Some(End::Anew) => {}
+            Some(End::Failed) => {
+                replace::remove(partial)?;
+                return Ok(None);
+            }
+            None => return Err(UnpackError::Interrupted),
+        }
+    }
+}
+
+/// Whether bundles of this type are unpacked while they arrive: a zip's directory is at its end.
+pub(super) fn can_follow(kind: BundleType) -> bool {
+    matches!(kind, BundleType::Tar | BundleType::Tgz)
+}
+
+/// Fills the partial directory; what in it becomes the archive.
+fn make(
+    bundle: &Path,
+    content: &Reader,
+    kind: BundleType,
+    partial: &Path,
+    account: &mut Account<'_>,
+) -> Result<PathBuf, UnpackError> {
+    let made = (|| {
+        let format = recognise(bundle, content.clone(), kind)?;
+        let repeated = match format {
+            Format::Zip => Repeated::Refused,
+            _ => Repeated::Replaces,
+        };
+        let mut tree = Tree::create(partial, repeated)?;
+        fill(&mut tree, bundle, content.clone(), format, account)?;
+        let top = replace::top_directory(tree.root()).map_err(|source| UnpackError::Directory {
+            operation: "list",
+            path: partial.to_owned(),
+            source,
+        })?;
+        tree.finish(top.as_deref().map(OsStrExt::as_bytes))?;
+        Ok(top.map_or_else(|| partial.to_owned(), |top| partial.join(top)))
+    })();
+    // Whatever a reader said when it was told to stop.
+    if account.interrupted.load(Ordering::Relaxed) {
+        return Err(UnpackError::Interrupted);
+    }
+    made
 }
 
 /// The frame of every way to make an archive: clean up before, put in place or clean up after.
@@ -74,13 +152,27 @@ pub fn unpack(
 pub(super) fn into_archive(
     partial: &Path,
     archive: &Path,
-    make: impl FnOnce(&mut Account<'_>, &Path) -> Result<std::path::PathBuf, UnpackError>,
+    make: impl FnOnce(&mut Account<'_>, &Path) -> Result<PathBuf, UnpackError>,
     options: &UnpackOptions,
+    interrupted: &AtomicBool,
 ) -> Result<Unpacked, UnpackError> {
     replace::clear(partial, archive)?;
-    let mut account = Account::new(options);
-    let result =
-        make(&mut account, partial).and_then(|complete| replace::swap_in(&complete, archive));
+    let mut account = Account::new(options, interrupted);
+    let made = make(&mut account, partial);
+    settle(made, Places { partial, archive }, account)
+}
+
+/// Puts in place what was made, or cleans up.
+fn settle(
+    made: Result<PathBuf, UnpackError>,
+    Places { partial, archive }: Places<'_>,
+    mut account: Account<'_>,
+) -> Result<Unpacked, UnpackError> {
+    let result = made.and_then(|complete| replace::swap_in(&complete, archive));
+    if let Err(UnpackError::Interrupted) = result {
+        // To remove much takes long, and somebody waits; the next run begins with it.
+        return Err(UnpackError::Interrupted);
+    }
     // Also after success: it is the emptied shell of a stripped archive then.
     let removed = replace::remove(partial);
     if let Some(warning) = result? {
@@ -92,19 +184,16 @@ pub(super) fn into_archive(
     Ok(account.finish())
 }
 
-/// Opens a bundle and compares it with what it is said to be.
-fn open(bundle: &Path, kind: BundleType) -> Result<(File, Format), UnpackError> {
-    let unreadable = |source| UnpackError::Bundle {
-        path: bundle.to_owned(),
-        source,
-    };
-    let mut file = fs_err::File::open(bundle).map_err(unreadable)?.into_file();
+/// Compares a bundle with what it is said to be.
+fn recognise(bundle: &Path, content: Reader, kind: BundleType) -> Result<Format, UnpackError> {
     let mut start = Vec::with_capacity(format::PROBE);
-    file.by_ref()
+    content
         .take(format::PROBE as u64)
         .read_to_end(&mut start)
-        .and_then(|_| file.rewind())
-        .map_err(unreadable)?;
+        .map_err(|source| UnpackError::Bundle {
+            path: bundle.to_owned(),
+            source,
+        })?;
     if start.is_empty() {
         return Err(UnpackError::EmptyFile {
             path: bundle.to_owned(),
@@ -128,23 +217,22 @@ fn open(bundle: &Path, kind: BundleType) -> Result<(File, Format), UnpackError> 
             seems,
         });
     }
-    let format = if kind == BundleType::Zip {
+    Ok(if kind == BundleType::Zip {
         Format::Zip
     } else {
         seems
-    };
-    Ok((file, format))
+    })
 }
 
 fn fill(
     tree: &mut Tree,
     bundle: &Path,
-    file: File,
+    content: Reader,
     format: Format,
     account: &mut Account<'_>,
 ) -> Result<(), UnpackError> {
     if format == Format::Zip {
-        return fill_from_zip(tree, bundle, file, account);
+        return fill_from_zip(tree, bundle, &content.into_file(), account);
     }
     let damaged = |error| match error {
         TarError::Truncated(entry) => UnpackError::Truncated {
@@ -160,15 +248,20 @@ fn fill(
         },
         TarError::Other(error) => error,
     };
-    // `open` lets only formats through that are a tar or compress one.
-    let mut input = Decompressed::new(file, format).ok_or(UnpackError::NotAnArchive)?;
+    // `recognise` lets only formats through that are a tar or compress one.
+    let mut input = Decompressed::new(content, format).ok_or(UnpackError::NotAnArchive)?;
     let owners = nix::unistd::geteuid().is_root() && !account.options.ignore_ownership;
-    TarStream::new(&mut input, owners)
-        .unpack(tree, account)
-        .map_err(damaged)?;
-    if format != Format::Tar {
-        // What follows the tar's end mark is of no interest, but the checksum at the end is.
-        drain(&mut input, account).map_err(damaged)?;
+    if format == Format::Tar {
+        TarStream::new(&mut input, owners)
+            .unpack(tree, account)
+            .map_err(damaged)?;
+    } else {
+        let (unpacked, input) = read_ahead(input, |ahead| {
+            TarStream::new(ahead, owners).unpack(tree, account)?;
+            // What follows the tar's end mark is of no interest, but the checksum at the end is.
+            drain(ahead, account)
+        });
+        unpacked.map_err(damaged)?;
         if input.trailing_garbage() {
             account.warn("bytes after the end of the gzip stream are ignored");
         }
@@ -182,7 +275,7 @@ fn fill(
 }
 
 /// Reads the rest of a compressed stream, which verifies it. A limit on the size holds here too.
-fn drain(input: &mut Decompressed, account: &Account<'_>) -> Result<(), TarError> {
+fn drain(input: &mut impl Read, account: &Account<'_>) -> Result<(), TarError> {
     let mut buffer = vec![0; 64 * 1024];
     let mut rest = 0_u64;
     loop {
@@ -204,11 +297,10 @@ fn drain(input: &mut Decompressed, account: &Account<'_>) -> Result<(), TarError
 fn fill_from_zip(
     tree: &mut Tree,
     bundle: &Path,
-    file: File,
+    file: &Arc<File>,
     account: &mut Account<'_>,
 ) -> Result<(), UnpackError> {
-    let probe = file.try_clone();
-    zip::unpack(file, tree, account).map_err(|failure| match failure {
+    zip::unpack(Arc::clone(file), tree, account).map_err(|failure| match failure {
         ZipFailure::Other(error) => error,
         ZipFailure::Corrupt(entry, source) => UnpackError::Corrupt {
             path: bundle.to_owned(),
@@ -218,10 +310,7 @@ fn fill_from_zip(
         },
         ZipFailure::Truncated => {
             // No central directory: either cut short, or no zip in the first place.
-            let seems = probe
-                .ok()
-                .map(|file| start_of(&file))
-                .map_or(Format::Unknown, |start| format::detect(&start));
+            let seems = format::detect(&start_of(file));
             if seems == Format::Zip {
                 UnpackError::Truncated {
                     path: bundle.to_owned(),

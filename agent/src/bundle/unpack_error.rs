@@ -221,6 +221,9 @@ pub enum UnpackError {
         /// Where to.
         archive: PathBuf,
     },
+    /// Somebody wanted the unpacking to end; the next try begins it anew.
+    #[error("the unpacking was interrupted")]
+    Interrupted,
     /// `unpack` was called for a directory.
     #[error("a revision of type directory is copied, not unpacked")]
     NotAnArchive,

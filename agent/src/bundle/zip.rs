@@ -5,7 +5,10 @@
 //! central directory is not used.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, Read};
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::civil;
 use jiff::tz::TimeZone;
@@ -16,10 +19,11 @@ use zip::result::ZipError;
 use zip::{HasZipMetadata as _, System};
 
 use super::content::{Copier, CopyError};
-use super::entry_path::EntryPath;
+use super::entry_path::{EntryPath, names};
 use super::limits::Account;
 use super::tree::{Attributes, Tree};
 use super::unpack_error::{EntryName, UnpackError};
+use super::window::Window;
 
 /// Why the archive could not be unpacked; the caller knows the file and says so.
 #[derive(Debug)]
@@ -63,76 +67,176 @@ struct Entry {
     size: u64,
 }
 
-/// Unpacks every entry of `file` into `tree`.
+/// Threads beyond this number only wait for each other's directories.
+const THREADS_MAX: usize = 8;
+
+/// Deeper archives are unpacked by one thread: each has its own descriptors of open directories.
+const DEPTH_MAX: usize = 64;
+
+/// Files are handed to threads in batches of about so many bytes, and at most so many files.
+const BATCH_BYTES: u64 = 1 << 20;
+const BATCH_FILES: usize = 64;
+
+/// Unpacks every entry of `file` into `tree`: directories and links first, in their order, then
+/// files, by several threads. A file below a link is so refused wherever the two stand.
 pub(super) fn unpack(
-    file: File,
+    file: Arc<File>,
     tree: &mut Tree,
     account: &mut Account<'_>,
 ) -> Result<(), ZipFailure> {
-    let reader = BufReader::with_capacity(16 * 1024, file);
+    let reader = Window::new(file).map_err(|error| ZipFailure::Corrupt(None, error))?;
     let mut archive = ZipArchive::new(reader).map_err(|error| match error {
         // Without its end there is no central directory to be found.
         ZipError::InvalidArchive(_) => ZipFailure::Truncated,
         error => failure(None, error),
     })?;
     let entries = check(&mut archive, account)?;
+    let mut files = Vec::new();
     let mut copier = Copier::new();
     for (index, entry) in entries.iter().enumerate() {
-        let name = entry.path.bytes();
-        let mut content = archive
-            .by_index(index)
-            .map_err(|error| failure(Some(name), error))?;
-        let attributes = Attributes {
-            mode: if entry.kind == Kind::Link {
-                0
-            } else {
-                account.permissions(name, entry.mode)?
-            },
-            modified: modified(&content),
-            // Zip content belongs to whoever unpacks it: root, or us.
-            owner: None,
-        };
-        match entry.kind {
-            Kind::Directory => tree.directory(&entry.path, attributes)?,
-            Kind::Link => {
-                let mut target = Vec::new();
-                content
-                    .by_ref()
-                    .take(TARGET_MAX + 1)
-                    .read_to_end(&mut target)
-                    .map_err(|error| unreadable(name, error))?;
-                account.bytes(target.len() as u64)?;
-                if target.is_empty() || target.contains(&0) || target.len() as u64 > TARGET_MAX {
-                    return Err(UnpackError::UnsafeName {
-                        name: EntryName::new(name),
-                        why: "its target is empty, too long or has a NUL in it",
-                    }
-                    .into());
-                }
-                tree.symbolic_link(&entry.path, &target, &attributes)?;
+        if entry.kind == Kind::File {
+            files.push(index);
+        } else {
+            make(&mut archive, index, entry, tree, &mut copier, account)?;
+        }
+    }
+    drop(copier);
+    let batches = batches(&files, &entries);
+    let threads = threads(&entries).min(batches.len());
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(None);
+    let work = |archive: &mut ZipArchive<Window>, tree: &mut Tree, account: &mut Account<'_>| {
+        let mut copier = Copier::new();
+        // Whoever fails leaves nothing to the others.
+        while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let made = files
+                .get(batch.clone())
+                .unwrap_or_default()
+                .iter()
+                .try_for_each(|index| match entries.get(*index) {
+                    Some(entry) => make(archive, *index, entry, tree, &mut copier, account),
+                    None => Ok(()),
+                });
+            if let Err(error) = made {
+                next.store(batches.len(), Ordering::Relaxed);
+                failed
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .get_or_insert(error);
+                return;
             }
-            Kind::File => {
-                let mut file = tree.file(&entry.path)?;
-                let copied = copier
-                    .copy(
-                        &mut content,
-                        &mut file,
-                        entry.size.saturating_add(1),
-                        account,
-                    )
-                    .map_err(|error| match error {
-                        CopyError::Read(error) => unreadable(name, error),
-                        CopyError::Write(error) => tree.failed("write", name, error).into(),
-                        CopyError::Refused(error) => error.into(),
-                    })?;
-                if copied != entry.size {
-                    return Err(corrupt(
-                        name,
-                        "its size is not the one that the archive states",
-                    ));
-                }
-                tree.finish_file(&entry.path, &file, &attributes)?;
+        }
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads)
+            .map(|_| {
+                let (mut archive, mut tree) = (archive.clone(), tree.for_files());
+                let mut account = Account::new(account.options, account.interrupted);
+                let work = &work;
+                scope.spawn(move || {
+                    work(&mut archive, &mut tree, &mut account);
+                    account
+                })
+            })
+            .collect();
+        work(&mut archive, tree, account);
+        for other in others {
+            match other.join() {
+                Ok(other) => account.absorb(other),
+                Err(panic) => std::panic::resume_unwind(panic),
             }
+        }
+    });
+    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+fn threads(entries: &[Entry]) -> usize {
+    let deep = |entry: &Entry| names(entry.path.bytes()).count() > DEPTH_MAX;
+    if entries.iter().any(deep) {
+        return 1;
+    }
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(THREADS_MAX))
+}
+
+/// Neighbours in the archive mostly share a directory, so they stay together.
+fn batches(files: &[usize], entries: &[Entry]) -> Vec<Range<usize>> {
+    let mut batches = Vec::new();
+    let (mut begin, mut bytes) = (0, 0);
+    for (at, index) in files.iter().enumerate() {
+        bytes += entries.get(*index).map_or(0, |entry| entry.size);
+        if bytes >= BATCH_BYTES || at + 1 - begin >= BATCH_FILES {
+            batches.push(begin..at + 1);
+            (begin, bytes) = (at + 1, 0);
+        }
+    }
+    if begin < files.len() {
+        batches.push(begin..files.len());
+    }
+    batches
+}
+
+/// Makes one entry.
+fn make(
+    archive: &mut ZipArchive<Window>,
+    index: usize,
+    entry: &Entry,
+    tree: &mut Tree,
+    copier: &mut Copier,
+    account: &mut Account<'_>,
+) -> Result<(), ZipFailure> {
+    let name = entry.path.bytes();
+    let mut content = archive
+        .by_index(index)
+        .map_err(|error| failure(Some(name), error))?;
+    let attributes = Attributes {
+        mode: entry.mode,
+        modified: modified(&content),
+        // Zip content belongs to whoever unpacks it: root, or us.
+        owner: None,
+    };
+    match entry.kind {
+        Kind::Directory => tree.directory(&entry.path, attributes)?,
+        Kind::Link => {
+            let mut target = Vec::new();
+            content
+                .by_ref()
+                .take(TARGET_MAX + 1)
+                .read_to_end(&mut target)
+                .map_err(|error| unreadable(name, error))?;
+            account.bytes(target.len() as u64)?;
+            if target.is_empty() || target.contains(&0) || target.len() as u64 > TARGET_MAX {
+                return Err(UnpackError::UnsafeName {
+                    name: EntryName::new(name),
+                    why: "its target is empty, too long or has a NUL in it",
+                }
+                .into());
+            }
+            tree.symbolic_link(&entry.path, &target, &attributes)?;
+        }
+        Kind::File => {
+            let mut file = tree.file(&entry.path)?;
+            let copied = copier
+                .copy(
+                    &mut content,
+                    &mut file,
+                    entry.size.saturating_add(1),
+                    account,
+                )
+                .map_err(|error| match error {
+                    CopyError::Read(error) => unreadable(name, error),
+                    CopyError::Write(error) => tree.failed("write", name, error).into(),
+                    CopyError::Refused(error) => error.into(),
+                })?;
+            if copied != entry.size {
+                return Err(corrupt(
+                    name,
+                    "its size is not the one that the archive states",
+                ));
+            }
+            tree.finish_file(&entry.path, &file, &attributes)?;
         }
     }
     Ok(())
@@ -140,7 +244,7 @@ pub(super) fn unpack(
 
 /// Checks the whole central directory.
 fn check(
-    archive: &mut ZipArchive<BufReader<File>>,
+    archive: &mut ZipArchive<Window>,
     account: &mut Account<'_>,
 ) -> Result<Vec<Entry>, ZipFailure> {
     if archive.has_duplicate_names() {
@@ -210,6 +314,11 @@ fn check(
             }
             .into());
         }
+        let mode = if kind == Kind::Link {
+            0
+        } else {
+            account.permissions(path.bytes(), mode)?
+        };
         declared = declared.saturating_add(data.size());
         account.announce(declared)?;
         entries.push(Entry {

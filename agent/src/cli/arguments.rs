@@ -40,6 +40,9 @@ pub enum Command {
     /// Check or show the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Find out what keeps the agent from working on this host: configuration, identity, network,
+    /// credentials, disk. Changes nothing; exit status 1 when something fails.
+    Doctor(DoctorArguments),
 }
 
 /// Options of `agent run`.
@@ -66,6 +69,23 @@ pub enum ConfigCommand {
     Check,
     /// Show the effective settings and where each comes from; secrets are hidden.
     Show(ShowArguments),
+}
+
+/// Options of `agent doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// How to show what was found
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub output: DoctorOutput,
+}
+
+/// How the doctor's findings are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DoctorOutput {
+    /// One line a check, as soon as it is done.
+    Human,
+    /// One JSON object at the end.
+    Json,
 }
 
 /// Options of `agent config show`.

@@ -39,7 +39,8 @@ pub(super) fn check(named: Option<&Path>) -> Result<Configuration, Exit> {
     for warning in &configuration.loaded.warnings {
         eprintln!("warning: {name}: {warning}");
     }
-    let (warnings, problems) = beyond_the_file(&configuration.loaded.config);
+    let (warnings, mut problems) = beyond_the_file(&configuration.loaded.config);
+    problems.extend(configuration.absent());
     for warning in warnings {
         eprintln!("warning: {warning}");
     }
@@ -54,7 +55,7 @@ pub(super) fn check(named: Option<&Path>) -> Result<Configuration, Exit> {
 }
 
 /// One line a problem.
-fn problems_of(error: &ConfigError) -> Vec<String> {
+pub(super) fn problems_of(error: &ConfigError) -> Vec<String> {
     match error {
         ConfigError::Invalid { path, problems } => problems
             .iter()
@@ -65,7 +66,7 @@ fn problems_of(error: &ConfigError) -> Vec<String> {
 }
 
 /// Warnings and problems of what the settings lead to.
-fn beyond_the_file(config: &Config) -> (Vec<String>, Vec<String>) {
+pub(super) fn beyond_the_file(config: &Config) -> (Vec<String>, Vec<String>) {
     let (mut warnings, mut problems) = (Vec::new(), Vec::new());
     match OnPremises::read(&config.on_premises_config_file) {
         Ok((identity, remarks)) => {

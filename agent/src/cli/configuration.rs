@@ -34,6 +34,18 @@ impl Configuration {
         }
     }
 
+    /// What keeps the daemon from starting although the settings could be used: it wants a file.
+    pub(super) fn absent(&self) -> Option<String> {
+        let usual = default_path();
+        self.path.is_none().then(|| {
+            format!(
+                "there is no configuration file; create {} (an empty one has the defaults), or \
+                 name another with --config",
+                usual.display()
+            )
+        })
+    }
+
     /// What messages call it.
     pub(super) fn name(&self) -> String {
         match &self.path {

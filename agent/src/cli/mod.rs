@@ -4,7 +4,10 @@ mod arguments;
 mod config_check;
 mod config_show;
 mod configuration;
+mod doctor;
 mod exit;
+mod log_errors;
+mod readiness;
 mod restart;
 mod run;
 mod run_bundle;
@@ -19,8 +22,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub use arguments::{
-    Arguments, Command, ConfigCommand, RunArguments, RunBundleArguments, ShowArguments, ShowOutput,
-    StopArguments,
+    Arguments, Command, ConfigCommand, DoctorArguments, DoctorOutput, RunArguments,
+    RunBundleArguments, ShowArguments, ShowOutput, StopArguments,
 };
 use clap::Parser as _;
 pub use exit::Exit;
@@ -57,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Stop(arguments) => stop::main(config, &arguments),
         Command::Restart => restart::main(config),
         Command::Status => status::main(config),
+        Command::Doctor(arguments) => doctor::main(config, &arguments),
         Command::Config(ConfigCommand::Check) => config_check::main(config),
         Command::Config(ConfigCommand::Show(arguments)) => config_show::main(config, &arguments),
     };

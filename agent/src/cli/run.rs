@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use super::arguments::RunArguments;
+use super::readiness::Teller;
 use super::{Exit, complain};
 use crate::config::{Config, LogFormat, Purpose, default_path};
 use crate::daemon::{self, PidFile, Stopped};
 use crate::error::chain;
+use crate::install_root::{close_agent_directories, close_log_directory, keep_version_file};
 use crate::logging;
 
 /// Runs the subcommand.
@@ -29,6 +31,17 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
     let pid_file = match PidFile::take(&config.pid_dir, program) {
         Ok(pid_file) => pid_file,
         Err(error) => return complain(&chain(&error), Exit::Failed),
+    };
+    let _teller = match arguments
+        .own_session
+        .then(|| Teller::start(&config))
+        .transpose()
+    {
+        Ok(teller) => teller,
+        Err(error) => {
+            let why = format!("cannot tell agent start when it is ready: {error}");
+            return complain(&why, Exit::Failed);
+        }
     };
     let log = logging::Log {
         directory: &config.log_dir,
@@ -62,6 +75,13 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
     );
     for warning in &loaded.warnings {
         tracing::warn!(configuration = %path.display(), "{warning}");
+    }
+    close_agent_directories(&config, |error| tracing::warn!("{error}"));
+    close_log_directory(&config, |error| tracing::warn!("{error}"));
+    if let Ok(program) = std::env::current_exe()
+        && let Err(error) = keep_version_file(&program)
+    {
+        tracing::warn!("{}", chain(&error));
     }
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()

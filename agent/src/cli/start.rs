@@ -8,14 +8,18 @@ use std::time::Duration;
 
 use super::config_check::check;
 use super::configuration::Configuration;
-use super::status::{running, within};
+use super::log_errors::LogErrors;
+use super::readiness::{Readiness, Told};
+use super::status::running;
 use super::{Exit, complain, systemd};
-use crate::config::Config;
-use crate::daemon::PidFile;
 use crate::error::chain;
 
-/// How long the daemon may take to hold its lock.
+/// How long the daemon may take to be ready.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a daemon that is ready finds out at once, such as a certificate file that is not there,
+/// it finds out within this time.
+const FIRST_STEPS: Duration = Duration::from_secs(1);
 
 /// Of what a daemon said that did not come up: the last so many bytes are looked at, and lines
 /// shown.
@@ -40,63 +44,66 @@ pub(super) fn start(configuration: &Configuration) -> Exit {
         Ok(None) => {}
         Err(error) => return complain(&chain(&error), Exit::Failed),
     }
+    let log = LogErrors::from_now(&configuration.loaded.config);
     if systemd::manages(configuration.path.as_deref()) {
+        // Waits until the unit is ready, as `Type=notify` has it.
         return match systemd::systemctl(&["start"]) {
             Ok(true) => Exit::Success,
             Ok(false) => complain(
-                "the agent did not come up; see journalctl -u codedeploy-agent",
+                &format!(
+                    "the agent did not come up; see journalctl -u codedeploy-agent{}",
+                    log.last()
+                ),
                 Exit::Failed,
             ),
             Err(error) => complain(&format!("cannot run systemctl: {error}"), Exit::Failed),
         };
     }
     let failed = |error: io::Error| complain(&format!("cannot start: {error}"), Exit::Failed);
-    let (mut child, mut errors) = match spawn(configuration.path.as_deref()) {
+    let (mut child, readiness, mut errors) = match spawn(configuration) {
         Ok(started) => started,
         Err(error) => return failed(error),
     };
-    let config = &configuration.loaded.config;
-    let mut ended = None;
-    let mut up = false;
-    within(PATIENCE, || {
-        ended = child.try_wait().transpose();
-        up = ended.is_none() && is_up(config, &child);
-        up || ended.is_some()
-    });
-    if up {
-        println!("The CodeDeploy host agent is running as PID {}", child.id());
-        return Exit::Success;
-    }
-    let how = match ended {
-        Some(Ok(status)) => format!("the agent ended at once ({status})"),
-        Some(Err(error)) => return failed(error),
-        None => {
-            // It holds nothing yet, so that nothing is lost.
-            let _ = child.kill();
-            let _ = child.wait();
-            format!(
-                "the agent did not come up within {} seconds",
-                PATIENCE.as_secs()
-            )
+    let how = match come_up(&mut child, &readiness) {
+        Ok(None) => {
+            println!("The CodeDeploy host agent is running as PID {}", child.id());
+            return Exit::Success;
         }
+        Ok(Some(how)) => how,
+        Err(error) => return failed(error),
     };
-    match last_lines(&mut errors) {
-        Ok(said) if !said.is_empty() => complain(&format!("{how}; it said:\n{said}"), Exit::Failed),
-        _ => complain(&how, Exit::Failed),
-    }
+    let said = match last_lines(&mut errors) {
+        Ok(said) if !said.is_empty() => format!("; it said:\n{said}"),
+        _ => String::new(),
+    };
+    complain(&format!("{how}{said}{}", log.last()), Exit::Failed)
 }
 
-/// Whether the lock is held by this child. Its pid file comes first: who looks at the lock holds
-/// it for a moment.
-fn is_up(config: &Config, child: &Child) -> bool {
-    let (directory, program) = (&config.pid_dir, config.program_name.as_str());
-    let is_child = |pid: i32| u32::try_from(pid) == Ok(child.id());
-    PidFile::named(directory, program).is_some_and(is_child)
-        && matches!(PidFile::running(directory, program), Ok(Some(pid)) if is_child(pid))
+/// Waits until the daemon is ready; what happened instead.
+fn come_up(child: &mut Child, readiness: &Readiness) -> io::Result<Option<String>> {
+    let mut told = readiness.wait(PATIENCE);
+    if told == Told::Ready {
+        // It may end yet, over what only it can find out; or say what it does now.
+        told = match readiness.wait(FIRST_STEPS) {
+            Told::Gone => Told::Gone,
+            Told::Ready | Told::Nothing => return Ok(None),
+        };
+    }
+    if told == Told::Nothing {
+        // It has taken no work yet, so that nothing is lost.
+        let _ = child.kill();
+        let _ = child.wait();
+        return Ok(Some(format!(
+            "the agent did not come up within {} seconds",
+            PATIENCE.as_secs()
+        )));
+    }
+    let status = child.wait()?;
+    Ok(Some(format!("the agent ended at once ({status})")))
 }
 
 /// Starts `agent run` in a session of its own; its standard error goes to a file without a name.
-fn spawn(configuration: Option<&Path>) -> io::Result<(Child, File)> {
+fn spawn(configuration: &Configuration) -> io::Result<(Child, Readiness, File)> {
     let errors = tempfile::tempfile()?;
     #[expect(
         clippy::disallowed_methods,
@@ -104,17 +111,16 @@ fn spawn(configuration: Option<&Path>) -> io::Result<(Child, File)> {
     )]
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["run", "--own-session"]);
-    if let Some(path) = configuration {
+    if let Some(path) = &configuration.path {
         // The child is elsewhere.
         command.arg("--config").arg(std::path::absolute(path)?);
     }
-    let child = command
+    command
         .current_dir("/")
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(errors.try_clone()?)
-        .spawn()?;
-    Ok((child, errors))
+        .stderr(errors.try_clone()?);
+    let (child, readiness) = Readiness::spawn(&mut command, &configuration.loaded.config)?;
+    Ok((child, readiness, errors))
 }
 
 fn last_lines(errors: &mut File) -> io::Result<String> {

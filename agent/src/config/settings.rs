@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::document::Value;
 use super::values::{
     Allowed, Remarks, Setting, account, always_on, assign, at_least_one, choice, endpoint,
-    file_name, flag, hosts, optional, path, proxy, proxy_for, seconds, size, tracking_directory,
-    version,
+    file_name, flag, hosts, limit, optional, path, proxy, proxy_for, seconds, size,
+    tracking_directory, version, without_effect,
 };
 use super::{Endpoint, FileName, LogFormat, OutputsLeftOpen, ProxyFor, ProxyUri, RunAsVia};
 
@@ -81,12 +81,14 @@ settings! {
     metrics_file: Option<PathBuf> = None, optional(path);
     /// Time between polls that come back empty at once.
     wait_between_runs: Duration = Duration::from_secs(30), seconds(0.1, 86_400.0);
-    /// Time between tries after an error.
-    wait_after_error: Duration = Duration::from_secs(30), seconds(0.1, 86_400.0);
+    /// Taken because AWS's agents take it, and without effect: the pause after errors grows by the
+    /// formula of the contract.
+    wait_after_error: Duration = Duration::from_secs(30),
+        without_effect("after errors the agent waits longer each time, 11 s to 90 s", seconds(0.1, 86_400.0));
     /// How long an answer may take; the service holds polls for about a minute.
     http_read_timeout: Duration = Duration::from_secs(80), seconds(1.0, 3_600.0);
     /// Deployments of a group that stay on disk, the current one included.
-    max_revisions: NonZeroU32 = NonZeroU32::MIN.saturating_add(4), at_least_one;
+    max_revisions: NonZeroU32 = above_zero(5), at_least_one;
     /// The on-premises file.
     on_premises_config_file: PathBuf =
         PathBuf::from("/etc/codedeploy-agent/conf/codedeploy.onpremises.yml"), path;
@@ -148,6 +150,14 @@ settings! {
     ignore_ownership_in_bundle: bool = false, flag;
     /// A revision that unpacks to more bytes fails the deployment.
     archive_max_extraction_size: Option<NonZeroU64> = None, optional(size);
+    /// A revision with more files, directories and links fails the deployment.
+    archive_max_entries: NonZeroU32 = above_zero(2_000_000), limit(u32::MAX);
+    /// A revision with a longer path, in bytes, fails the deployment.
+    archive_max_path_length: NonZeroU32 = above_zero(4096), limit(4096);
+    /// A revision with more names in one path fails the deployment.
+    archive_max_depth: NonZeroU32 = above_zero(256), limit(512);
+    /// Keep `bundle.tar` when it is unpacked.
+    keep_bundle: bool = true, flag;
     /// The agent's directories and state are for root only.
     restrict_agent_dir_permissions: bool = false, flag;
     /// The agent's log is for root and its group only.
@@ -165,6 +175,10 @@ impl Config {
             ..Self::of_the_table()
         }
     }
+}
+
+const fn above_zero(number: u32) -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(number - 1)
 }
 
 #[expect(clippy::expect_used, reason = "invariant: the defaults are file names")]

@@ -114,6 +114,10 @@ fn problems(text: &str) -> Vec<String> {
 )]
 #[case::ignore_ownership_in_bundle("ignore_ownership_in_bundle", "false", "true", "true")]
 #[case::archive_max_extraction_size("archive_max_extraction_size", "none", "4GB", "4000000000")]
+#[case::archive_max_entries("archive_max_entries", "2000000", "100_000", "100000")]
+#[case::archive_max_path_length("archive_max_path_length", "4096", "1024", "1024")]
+#[case::archive_max_depth("archive_max_depth", "256", "32", "32")]
+#[case::keep_bundle("keep_bundle", "true", "false", "false")]
 #[case::restrict_agent_dir_permissions("restrict_agent_dir_permissions", "false", "true", "true")]
 #[case::restrict_log_dir_permissions("restrict_log_dir_permissions", "false", "true", "true")]
 #[case::disable_core_dumps("disable_core_dumps", "true", "false", "false")]
@@ -125,8 +129,23 @@ fn row(#[case] key: &str, #[case] default: &str, #[case] written: &str, #[case] 
         let loaded = parse(&format!("---\n{colon}{key}: {written}\n")).unwrap();
         assert_eq!(value(&loaded, key), read);
         assert_eq!(loaded.origin(key), Origin::File { line: 2 });
-        assert_eq!(warnings(&loaded), Vec::<String>::new());
+        let is_without_effect = key == "wait_after_error";
+        assert_eq!(warnings(&loaded).len(), usize::from(is_without_effect));
     }
+}
+
+/// A setting that is taken and not obeyed says so.
+#[test]
+fn the_one_setting_without_effect_is_noted() {
+    let loaded = parse("wait_after_error: 5").unwrap();
+    assert_eq!(
+        warnings(&loaded),
+        [
+            "line 1: wait_after_error has no effect: after errors the agent waits longer each time, \
+          11 s to 90 s"
+        ]
+    );
+    assert!(loaded.warnings[0].is_note());
 }
 
 /// A new row must come into the table above, too.
@@ -243,6 +262,18 @@ fn archive_max_extraction_size_is_never_loosened(#[case] size: &str) {
 }
 
 #[rstest]
+#[case("archive_max_entries: 0", "from 1 to 4294967295")]
+#[case("archive_max_entries: 4294967296", "from 1 to 4294967295")]
+#[case("archive_max_path_length: 4097", "from 1 to 4096")]
+#[case("archive_max_depth: -3", "from 1 to 512")]
+#[case("archive_max_depth: 1.5", "from 1 to 512")]
+fn limits_of_archives_are_never_loosened(#[case] text: &str, #[case] allowed: &str) {
+    let problems = problems(text);
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].contains(allowed), "{problems:?}");
+}
+
+#[rstest]
 #[case("1", 1)]
 #[case("4294967297", 4_294_967_297)]
 #[case("'5_000'", 5000)]
@@ -338,11 +369,11 @@ fn all_problems_are_listed_in_one_go() {
     "0.1",
     "wait_between_runs is -1; 0.1 is used (allowed: a number of seconds from 0.1 to 86400)"
 )]
-#[case::wait_after_error(
-    "wait_after_error: 1_000_000",
-    "wait_after_error",
+#[case::too_many_digits(
+    "wait_between_runs: 1_000_000",
+    "wait_between_runs",
     "86400",
-    "wait_after_error is 1000000; 86400 is used (allowed: a number of seconds from 0.1 to 86400)"
+    "wait_between_runs is 1000000; 86400 is used (allowed: a number of seconds from 0.1 to 86400)"
 )]
 #[case::http_read_timeout(
     "http_read_timeout: 0",
@@ -618,6 +649,10 @@ fn entries_show_every_value_with_its_origin_and_no_secret() {
     reject_symlink_permission_targets: true (default)
     ignore_ownership_in_bundle: false (default)
     archive_max_extraction_size: 1073741824 (line 5)
+    archive_max_entries: 2000000 (default)
+    archive_max_path_length: 4096 (default)
+    archive_max_depth: 256 (default)
+    keep_bundle: true (default)
     restrict_agent_dir_permissions: false (default)
     restrict_log_dir_permissions: false (default)
     disable_core_dumps: true (default)
@@ -677,7 +712,12 @@ fn the_shipped_file_names_every_key_with_its_default() {
         .map(|line| format!("{line}\n"))
         .collect();
     let all = parse(&whole).unwrap();
-    assert_eq!(warnings(&all), Vec::<String>::new());
+    let noted: Vec<_> = all
+        .warnings
+        .iter()
+        .map(|note| note.key.as_deref())
+        .collect();
+    assert_eq!(noted, [Some("wait_after_error")]);
     let default = Loaded::defaults(Purpose::Service);
     for (set, default) in all.entries().iter().zip(default.entries()) {
         let named = whole

@@ -199,6 +199,18 @@ pub(super) fn always_on(value: &Value, remarks: &mut Remarks) -> Parsed<bool> {
     Ok(true)
 }
 
+/// A setting that is checked and then not used, with a remark that says so.
+pub(super) fn without_effect<T>(
+    reason: &'static str,
+    parse: impl Fn(&Value, &mut Remarks) -> Parsed<T>,
+) -> impl Fn(&Value, &mut Remarks) -> Parsed<T> {
+    move |value, remarks| {
+        let parsed = parse(value, remarks)?;
+        remarks.push(WarningKind::WithoutEffect { reason });
+        Ok(parsed)
+    }
+}
+
 /// A decimal number, perhaps quoted. Nothing that Ruby and people read differently: no octal
 /// (`010`), no sexagesimal (`1:30`), no exponent, no unit.
 fn number(value: &Value, remarks: &mut Remarks) -> Option<f64> {
@@ -252,6 +264,19 @@ pub(super) fn at_least_one(value: &Value, remarks: &mut Remarks) -> Parsed<NonZe
         });
     }
     Ok(used)
+}
+
+/// A whole number from 1 to `most`. Not clamped: a limit that is not the one meant protects
+/// nothing.
+pub(super) fn limit(most: u32) -> impl Fn(&Value, &mut Remarks) -> Parsed<NonZeroU32> {
+    move |value, remarks| {
+        let whole = |number: &f64| number.fract() == 0.0 && *number <= f64::from(most);
+        number(value, remarks)
+            .filter(whole)
+            // The cast saturates below zero.
+            .and_then(|number| NonZeroU32::new(number as u32))
+            .ok_or_else(|| format!("a whole number from 1 to {most}"))
+    }
 }
 
 /// Bytes, or a whole number with a unit. `KB` is 1000 and `KiB` is 1024, and so on, as AWS's

@@ -27,6 +27,11 @@ pub enum WarningKind {
         /// Why it is not needed.
         reason: &'static str,
     },
+    /// A setting whose purpose is served without it; what it says is not used.
+    WithoutEffect {
+        /// What happens instead.
+        reason: &'static str,
+    },
     /// The key occurs before; this one counts.
     Duplicate {
         /// The line of the one that does not count.
@@ -98,7 +103,10 @@ impl ConfigWarning {
     /// Whether this only informs: nothing is wrong, and nothing needs to be done.
     #[must_use]
     pub fn is_note(&self) -> bool {
-        matches!(self.kind, WarningKind::Retired { .. })
+        matches!(
+            self.kind,
+            WarningKind::Retired { .. } | WarningKind::WithoutEffect { .. }
+        )
     }
 }
 
@@ -119,6 +127,7 @@ impl fmt::Display for ConfigWarning {
             WarningKind::Retired { reason } => {
                 write!(f, "{key} is no longer needed and is ignored: {reason}")
             }
+            WarningKind::WithoutEffect { reason } => write!(f, "{key} has no effect: {reason}"),
             WarningKind::Duplicate { earlier_line } => write!(
                 f,
                 "{key} is also on line {earlier_line}; this one counts, remove the other"

@@ -19,6 +19,7 @@ use super::request::Request;
 use super::signature::{Scope, add_signature};
 use super::wire_log::{Exchange, WireLog};
 use super::{Error, HostCommand, ServiceError, Settings, SpecificationReply, answer, body};
+use crate::config::ProxyUri;
 use crate::http::{TrustError, TrustRoots};
 use crate::identity::Region;
 
@@ -33,7 +34,7 @@ const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(60);
 const IDLE_CONNECTION: Duration = Duration::from_secs(50);
 
 /// Our own name and version; the version that the service is told is another.
-const OWN_NAME: &str = concat!("codedeploy-host-agent/", env!("CARGO_PKG_VERSION"));
+pub(super) const OWN_NAME: &str = concat!("codedeploy-host-agent/", env!("CARGO_PKG_VERSION"));
 
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
@@ -100,28 +101,7 @@ impl Client {
         credentials: SharedCredentialsProvider,
     ) -> Result<Self, ClientError> {
         let proxy = settings.proxies.for_url(&settings.url);
-        let mut tls = trust.client_config().map_err(ClientError::Trust)?;
-        tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            // One connection a poll: when the poll is given up its connection closes, and the
-            // service does not hand a command to nobody.
-            .http1_only()
-            // Requests carry credentials; nothing but the address that was configured gets them.
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            // The environment counts only through `Proxies`.
-            .no_proxy()
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .connect_timeout(CONNECT_TIMEOUT.min(settings.read_timeout));
-        if let Some(proxy) = proxy {
-            let proxy = reqwest::Proxy::all(proxy.expose_url().clone())
-                .map_err(|error| ClientError::Http(error.without_url()))?;
-            builder = builder.proxy(proxy);
-        }
-        let http = builder
-            .build()
-            .map_err(|error| ClientError::Http(error.without_url()))?;
+        let http = http_client(trust, proxy, CONNECT_TIMEOUT.min(settings.read_timeout))?;
         let compatible_version = HeaderValue::from_str(&settings.compatible_version);
         Ok(Self {
             http,
@@ -264,7 +244,11 @@ impl Client {
             .send();
         let started = Instant::now();
         let source = match tokio::time::timeout(self.read_timeout, call).await {
-            Ok(Ok(response)) => return Ok(response),
+            Ok(Ok(response)) => {
+                let (status, after) = (response.status().as_u16(), started.elapsed());
+                tracing::debug!(%operation, status, ?after, "answered");
+                return Ok(response);
+            }
             Ok(Err(error)) => error.without_url(),
             Err(_) => {
                 return Err(Error::Timeout {
@@ -305,6 +289,37 @@ impl Client {
                 .unwrap_or_else(PoisonError::into_inner) = Some(skew);
         }
     }
+}
+
+/// The HTTP client of one service: its proxy, its trusted certificates, and nothing from the
+/// process's environment.
+pub(super) fn http_client(
+    trust: &TrustRoots,
+    proxy: Option<&ProxyUri>,
+    connect_timeout: Duration,
+) -> Result<reqwest::Client, ClientError> {
+    let mut tls = trust.client_config().map_err(ClientError::Trust)?;
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        // One connection a poll: when the poll is given up its connection closes, and the service
+        // does not hand a command to nobody.
+        .http1_only()
+        // Requests carry credentials; nothing but the address that was configured gets them.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        // The environment counts only through `Proxies`.
+        .no_proxy()
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .connect_timeout(connect_timeout);
+    if let Some(proxy) = proxy {
+        let proxy = reqwest::Proxy::all(proxy.expose_url().clone())
+            .map_err(|error| ClientError::Http(error.without_url()))?;
+        builder = builder.proxy(proxy);
+    }
+    builder
+        .build()
+        .map_err(|error| ClientError::Http(error.without_url()))
 }
 
 fn redirection(operation: Operation, status: StatusCode, headers: &HeaderMap) -> Option<Error> {

@@ -23,6 +23,7 @@ mod gate;
 mod hygiene;
 mod model;
 mod operations;
+mod reach;
 mod request;
 mod service_error;
 mod settings;
@@ -44,6 +45,7 @@ pub use model::{
     SpecificationReply, UpdateReply,
 };
 pub use operations::{ControlPlane, Operation};
+pub use reach::{ReachError, Reached, reach};
 pub use service_error::{ServiceError, ServiceErrorKind};
 pub use settings::{Settings, SettingsError};
 pub use wire_log::{WireLog, WireLogError};

@@ -168,7 +168,8 @@ impl ServiceError {
     }
 
     /// What the operator can do, for the errors where that is known.
-    fn remedy(&self) -> Option<String> {
+    #[must_use]
+    pub fn remedy(&self) -> Option<String> {
         match self.kind() {
             ServiceErrorKind::ExpiredCredentials => Some(
                 "the credentials have expired: on premises, whatever renews the session must \

@@ -56,7 +56,13 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         mut taken: TakenCommand,
         beginning: Beginning,
     ) {
-        let end = self.end_of(journal, &mut taken, beginning).await;
+        let mut noted = match &beginning {
+            Beginning::New => None,
+            Beginning::TakenUp { state, .. } => Some(state.clone()),
+        };
+        let end = self
+            .end_of(journal, &mut taken, &mut noted, beginning)
+            .await;
         let untrack = || {
             let Some(spec) = &taken.spec else { return };
             let command = &taken.host_command_identifier;
@@ -66,12 +72,18 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         };
         match end {
             End::Verdict(verdict) => {
-                untrack();
+                // Without its result in the journal, the command is still at work for the next
+                // agent, which must not take it for disposed of.
+                if matches!(noted, Some(State::Finished(_))) {
+                    untrack();
+                }
                 let report = Report {
-                    journal: Some(Arc::clone(journal)),
+                    journal: noted.map(|_| Arc::clone(journal)),
                     ..unkept(&taken, verdict)
                 };
-                self.report(&taken.command_name, report).await;
+                if self.report(&taken.command_name, report).await {
+                    untrack();
+                }
             }
             End::Unwanted => {
                 untrack();
@@ -89,12 +101,9 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         &self,
         journal: &Arc<Journal>,
         taken: &mut TakenCommand,
+        noted: &mut Option<State>,
         beginning: Beginning,
     ) -> End {
-        let noted = match &beginning {
-            Beginning::New => None,
-            Beginning::TakenUp { state, .. } => Some(state.clone()),
-        };
         // What the journal has is good for all but a download, which may need a token.
         let known = taken
             .spec
@@ -116,7 +125,9 @@ impl<C: ControlPlane + 'static> Workshop<C> {
             Err(verdict) => return self.finish(journal, taken, noted, verdict).await,
         };
         // Its first note had no specification: the next one is made with it.
-        let noted = noted.filter(|_| taken.spec.is_some());
+        if taken.spec.is_none() {
+            *noted = None;
+        }
         taken.spec = Some(spec.clone());
         let _turn = tokio::select! {
             turn = self.desk.turn(&spec.deployment_id) => turn,
@@ -148,7 +159,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         journal: &Arc<Journal>,
         taken: &TakenCommand,
         spec: &DeploymentSpec,
-        noted: Option<State>,
+        noted: &mut Option<State>,
         beginning: Beginning,
     ) -> End {
         let name = taken.command_name.as_str();
@@ -188,7 +199,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         &self,
         journal: &Arc<Journal>,
         taken: &TakenCommand,
-        noted: Option<State>,
+        noted: &mut Option<State>,
         verdict: Verdict,
     ) -> End {
         let mut errand = Errand {
@@ -207,7 +218,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         &self,
         journal: &Arc<Journal>,
         taken: &TakenCommand,
-        noted: Option<State>,
+        noted: &mut Option<State>,
     ) -> End {
         if noted.is_none() {
             let mut errand = Errand {

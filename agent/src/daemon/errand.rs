@@ -24,7 +24,7 @@ pub(super) struct Errand<'a, C> {
     pub(super) journal: &'a Arc<Journal>,
     pub(super) taken: &'a TakenCommand,
     /// What the journal has of it by now; none: not even that it was taken.
-    pub(super) noted: Option<State>,
+    pub(super) noted: &'a mut Option<State>,
 }
 
 impl<C> Errand<'_, C> {
@@ -44,7 +44,7 @@ impl<C> Errand<'_, C> {
             Ok(noted) => noted?,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
-        self.noted = Some(state.clone());
+        *self.noted = Some(state.clone());
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
-use crate::files::{Lock, LockError, write_atomically};
+use crate::files::{Lock, LockError, write_for_this_boot};
 
 /// The daemon cannot be the only one.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +79,7 @@ impl PidFile {
             }
         };
         let content = format!("{}\n", std::process::id());
-        write_atomically(&path, content.as_bytes(), 0o644).map_err(PidFileError::Write)?;
+        write_for_this_boot(&path, content.as_bytes(), 0o644).map_err(PidFileError::Write)?;
         Ok(Self { path, _lock: lock })
     }
 
@@ -172,6 +172,20 @@ mod tests {
         drop(first);
         assert_eq!(running(), None);
         drop(PidFile::take(directory.path(), "agent").unwrap());
+    }
+
+    #[test]
+    fn the_lock_may_outlive_the_pid_file() {
+        let directory = tempfile::tempdir().unwrap();
+        PidFile::take(directory.path(), "agent")
+            .unwrap()
+            .keep_locked();
+        assert!(!pid_path(directory.path(), "agent").exists());
+        let refused = PidFile::take(directory.path(), "agent").unwrap_err();
+        assert!(
+            matches!(refused, PidFileError::Running { pid: None, .. }),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -57,8 +57,8 @@ impl<C: ControlPlane> Reports<C> {
     }
 
     /// Sends a result until the service has accepted it or refused it for good, or the agent
-    /// stops: then it stays in the journal for the next one.
-    pub(super) async fn send(&self, mut report: Report) {
+    /// stops: then it stays in the journal for the next one, and false is returned.
+    pub(super) async fn send(&self, mut report: Report) -> bool {
         let command = report.command.clone();
         let mut tries = 0;
         // Before the first: an agent that is killed meanwhile cannot say so any more.
@@ -71,7 +71,7 @@ impl<C: ControlPlane> Reports<C> {
                 attempt = self.attempt(&report) => attempt,
                 () = self.last_moment() => {
                     tracing::info!(command, "the next agent sends the result");
-                    return;
+                    return false;
                 }
             };
             let Err(error) = attempt else {
@@ -108,7 +108,7 @@ impl<C: ControlPlane> Reports<C> {
                     "the result did not reach the service; the next agent sends it: {}",
                     chain(&error)
                 );
-                return;
+                return false;
             }
             let pause = pause_after(tries);
             tracing::warn!(
@@ -160,10 +160,11 @@ impl<C: ControlPlane> Reports<C> {
         }
     }
 
-    async fn settle(&self, report: Report, settlement: Settlement) {
+    async fn settle(&self, report: Report, settlement: Settlement) -> bool {
         if let Some(journal) = report.journal {
             settle(journal, report.command, settlement).await;
         }
+        true
     }
 }
 

@@ -222,18 +222,18 @@ async fn prepare(
         identity.region.as_str(),
         identity.host_identifier
     ))]);
+    let host = Host::new(config, on_premises, base, runner, Sources::new(sources));
+    let tracking = config
+        .root_dir
+        .join(config.ongoing_deployment_tracking.as_str());
     Ok(Workshop {
         client: Arc::clone(&client),
         gate: gate.clone(),
         desk: Desk::new(),
-        host: Host::new(config, on_premises, base, runner, Sources::new(sources)),
+        tracking: Tracking::new(tracking, host.state_file_mode),
+        host,
         host_identifier: identity.host_identifier,
         signers,
-        tracking: Tracking::new(
-            config
-                .root_dir
-                .join(config.ongoing_deployment_tracking.as_str()),
-        ),
         reports: Reports::new(client, gate, signals.clone()),
         signals: signals.clone(),
         journal: JournalFile {

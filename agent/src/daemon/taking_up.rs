@@ -86,7 +86,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
                     command = taken.command_name,
                     "another agent has disposed of the command meanwhile"
                 );
-                self.fail_lost(journal, taken, Some(state)).await;
+                self.fail_lost(journal, taken, state).await;
             }
             state => {
                 let beginning = Beginning::TakenUp { state, same_boot };
@@ -122,24 +122,34 @@ impl<C: ControlPlane + 'static> Workshop<C> {
             run_key: String::new(),
         };
         if let Some(verdict) = self.laid_to_rest(&tracked.deployment, &taken).await {
-            self.finish(journal, &taken, None, verdict.clone()).await;
-            self.untrack(&tracked);
+            let mut noted = None;
+            self.finish(journal, &taken, &mut noted, verdict.clone())
+                .await;
+            // Without its result in the journal, the file tells the next agent.
+            if noted.is_some() {
+                self.untrack(&tracked);
+            }
             let report = Report {
-                journal: Some(Arc::clone(journal)),
+                journal: noted.map(|_| Arc::clone(journal)),
                 ..unkept(&taken, verdict)
             };
-            self.report(&taken.command_name, report).await;
+            if self.report(&taken.command_name, report).await {
+                self.untrack(&tracked);
+            }
         }
         drop(place);
     }
 
     /// Fails a command of the journal that must not go on.
-    async fn fail_lost(&self, journal: &Arc<Journal>, taken: TakenCommand, noted: Option<State>) {
+    async fn fail_lost(&self, journal: &Arc<Journal>, taken: TakenCommand, state: State) {
         let Some(spec) = &taken.spec else { return };
         let Some(verdict) = self.laid_to_rest(&spec.deployment_id, &taken).await else {
             return;
         };
-        if let End::Verdict(verdict) = self.finish(journal, &taken, noted, verdict).await {
+        if let End::Verdict(verdict) = self
+            .finish(journal, &taken, &mut Some(state), verdict)
+            .await
+        {
             let report = Report {
                 journal: Some(Arc::clone(journal)),
                 ..unkept(&taken, verdict)

@@ -25,6 +25,8 @@ const LONGEST_IDENTIFIER: usize = 4096;
 #[derive(Debug, Clone)]
 pub(super) struct Tracking {
     directory: PathBuf,
+    /// Of the files: 0644 as AWS's agents have it, or 0600 when restricted.
+    file_mode: u32,
 }
 
 /// A command that an agent had at work.
@@ -37,8 +39,11 @@ pub(super) struct Tracked {
 }
 
 impl Tracking {
-    pub(super) fn new(directory: PathBuf) -> Self {
-        Self { directory }
+    pub(super) fn new(directory: PathBuf, file_mode: u32) -> Self {
+        Self {
+            directory,
+            file_mode,
+        }
     }
 
     /// Notes that `command` of `deployment` is at work.
@@ -54,7 +59,7 @@ impl Tracking {
         fs::OpenOptions::new()
             .write(true)
             .create_new(true)
-            .mode(0o644)
+            .mode(self.file_mode)
             .open(&temporary)?
             .write_all(command.as_bytes())?;
         fs::rename(&temporary, self.path(deployment))
@@ -165,7 +170,7 @@ mod tests {
     fn a_file_holds_the_identifier_until_the_command_ends() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("ongoing-deployment/d-1");
-        let tracking = Tracking::new(directory.path().join("ongoing-deployment"));
+        let tracking = Tracking::new(directory.path().join("ongoing-deployment"), 0o644);
         assert!(!tracking.holds(&id("d-1"), "command-1"));
         tracking.begin(&id("d-1"), "command-1").unwrap();
         tracking.begin(&id("d-1"), "command-2").unwrap();
@@ -183,7 +188,7 @@ mod tests {
     #[test]
     fn every_file_that_is_left_and_not_too_old_is_found() {
         let directory = tempfile::tempdir().unwrap();
-        let tracking = Tracking::new(directory.path().to_owned());
+        let tracking = Tracking::new(directory.path().to_owned(), 0o644);
         fs::write(directory.path().join("d-1"), "one\n").unwrap();
         fs::write(directory.path().join("d-2"), "two").unwrap();
         fs::write(directory.path().join("d-old"), "old").unwrap();
@@ -214,7 +219,7 @@ mod tests {
         fs::create_dir(path("d-directory")).unwrap();
         fs_err::os::unix::fs::symlink("/etc/hostname", path("d-link")).unwrap();
         let mut complaints = Vec::new();
-        let tracking = Tracking::new(directory.path().to_owned());
+        let tracking = Tracking::new(directory.path().to_owned(), 0o644);
         let left = tracking.left_behind(|complaint| complaints.push(complaint));
         assert_eq!(left, []);
         assert_eq!(complaints.len(), 6, "{complaints:?}");
@@ -225,7 +230,7 @@ mod tests {
 
     #[test]
     fn without_a_directory_nothing_was_left() {
-        let tracking = Tracking::new("/nonexistent/ongoing-deployment".into());
+        let tracking = Tracking::new("/nonexistent/ongoing-deployment".into(), 0o644);
         let left = tracking.left_behind(|complaint| panic!("{complaint}"));
         assert!(left.is_empty());
     }

@@ -106,8 +106,8 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         Ok(opened.spec)
     }
 
-    /// Says how a command has ended, and sends it.
-    pub(super) async fn report(&self, command_name: &str, report: Report) {
+    /// Says how a command has ended, and sends it; false when the next agent has to.
+    pub(super) async fn report(&self, command_name: &str, report: Report) -> bool {
         let verdict = &report.verdict;
         if verdict.is_success() {
             tracing::info!(command = command_name, "{}", verdict.message());
@@ -119,7 +119,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
                 verdict.message()
             );
         }
-        self.reports.send(report).await;
+        self.reports.send(report).await
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use failpoints::Failpoint;
 use tokio::task::spawn_blocking;
 
 use super::{AppSpecFileError, Executor, Progress, read_appspec};
-use crate::bundle::{self, FetchError, UnpackError, Unpacked};
+use crate::bundle::{self, BringError, Destination, UnpackError, Unpacked};
 use crate::deployment::Revision;
 use crate::deployment_root::{
     PointerError, RetentionError, read_pointer, remove_old_deployments, write_pointer,
@@ -25,13 +26,15 @@ enum DownloadError {
     Retention(#[source] RetentionError),
     #[error("cannot tell which revision must be kept")]
     LastSuccessful(#[source] PointerError),
-    #[error("cannot fetch the revision")]
-    Fetch(#[source] FetchError),
-    #[error("cannot unpack the revision")]
-    Unpack(#[source] UnpackError),
+    #[error("cannot copy the revision")]
+    Copy(#[source] UnpackError),
     // These say all there is to say.
     #[error(transparent)]
+    Bring(BringError),
+    #[error(transparent)]
     AppSpec(AppSpecFileError),
+    #[error("cannot make the revision durable on the disk")]
+    Durable(#[source] io::Error),
     #[error("cannot record the download")]
     MostRecent(#[source] io::Error),
     #[error("the download was cancelled")]
@@ -76,6 +79,12 @@ impl Executor<'_> {
         for warning in &parsed.warnings {
             progress(Progress::Warning(format!("AppSpec: {warning}")));
         }
+        // A completed DownloadBundle survives a power cut: all that the pointer leads to is on the
+        // disk before the pointer is.
+        let directory = self.directory.path().to_owned();
+        blocking(move || bundle::make_durable(&directory))
+            .await
+            .map_err(DownloadError::Durable)?;
         let _group = self
             .lock_group(progress)
             .await
@@ -83,13 +92,14 @@ impl Executor<'_> {
         let records = self.host.root.instructions(&self.spec.deployment_group_id);
         Failpoint::MostRecentPointer
             .pass()
+            .and_then(|()| {
+                write_pointer(
+                    &records.most_recent(),
+                    self.directory.path(),
+                    self.host.state_file_mode,
+                )
+            })
             .map_err(DownloadError::MostRecent)?;
-        write_pointer(
-            &records.most_recent(),
-            self.directory.path(),
-            self.host.state_file_mode,
-        )
-        .map_err(DownloadError::MostRecent)?;
         Ok(message)
     }
 
@@ -113,16 +123,17 @@ impl Executor<'_> {
             return None;
         }
         let (partial, archive) = (self.directory.partial_archive(), self.directory.archive());
-        match spawn_blocking(move || bundle::copy_archive(&earlier, &partial, &archive)).await {
-            Ok(Ok(copied)) => Some(copied),
-            Ok(Err(error)) => {
+        let interrupted = Arc::clone(self.interruption.flag());
+        let copy = move || bundle::copy_archive(&earlier, &partial, &archive, &interrupted);
+        match blocking(copy).await {
+            Ok(copied) => Some(copied),
+            Err(error) => {
                 progress(Progress::Warning(format!(
                     "the revision of {from} cannot be used again, so it is downloaded: {}",
                     chain(&error)
                 )));
                 None
             }
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
     }
 
@@ -160,27 +171,26 @@ impl Executor<'_> {
     }
 
     async fn fetch_and_unpack(&mut self) -> Result<Unpacked, DownloadError> {
-        let (bundle, partial, archive) = (
-            self.directory.bundle(),
-            self.directory.partial_archive(),
-            self.directory.archive(),
-        );
-        let unpacking = if let Revision::LocalDirectory { location } = &self.spec.revision {
-            let location = location.clone();
-            spawn_blocking(move || bundle::copy_directory(&location, &partial, &archive))
-        } else {
-            let fetching = bundle::fetch(&self.host.sources, &self.spec.revision, &bundle);
-            tokio::select! {
-                fetched = fetching => fetched.map_err(DownloadError::Fetch)?,
-                () = self.interruption.told() => return Err(DownloadError::Cancelled),
-            };
-            let kind = self.spec.revision.bundle_type();
-            let options = self.host.unpack.clone();
-            spawn_blocking(move || bundle::unpack(&bundle, kind, &partial, &archive, &options))
+        let to = Destination {
+            bundle: self.directory.bundle(),
+            partial: self.directory.partial_archive(),
+            archive: self.directory.archive(),
+            keep_bundle: self.host.keep_bundle,
         };
-        match unpacking.await {
-            Ok(unpacked) => unpacked.map_err(DownloadError::Unpack),
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        let interrupted = Arc::clone(self.interruption.flag());
+        if let Revision::LocalDirectory { location } = &self.spec.revision {
+            let location = location.clone();
+            let copy =
+                move || bundle::copy_directory(&location, &to.partial, &to.archive, &interrupted);
+            return blocking(copy).await.map_err(DownloadError::Copy);
+        }
+        let (sources, options) = (&self.host.sources, &self.host.unpack);
+        let bringing = bundle::bring(sources, &self.spec.revision, &to, options, &interrupted);
+        tokio::select! {
+            brought = bringing => {
+                brought.map(|(_, unpacked)| unpacked).map_err(DownloadError::Bring)
+            }
+            () = self.interruption.told() => Err(DownloadError::Cancelled),
         }
     }
 
@@ -203,14 +213,18 @@ impl Executor<'_> {
         )));
         let waiting = path.clone();
         tokio::select! {
-            lock = spawn_blocking(move || Lock::acquire(&waiting)) => match lock {
-                Ok(lock) => lock,
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-            },
+            lock = blocking(move || Lock::acquire(&waiting)) => lock,
             () = self.interruption.told() => Err(LockError::Io {
                 path,
                 source: io::Error::new(io::ErrorKind::Interrupted, "the wait was given up"),
             }),
         }
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }

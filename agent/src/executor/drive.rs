@@ -145,3 +145,190 @@ async fn fail(requester: &mut impl Requester, diagnostics: Diagnostics) -> End {
         .await;
     End::Verdict(diagnostics)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use fs_err as fs;
+    use hooks_runner::Program;
+
+    use super::*;
+    use crate::bundle::{SourceSettings, Sources};
+    use crate::config::{Config, Purpose};
+    use crate::deployment::{
+        DeploymentCreator, DeploymentGroupId, DeploymentId, DeploymentSpec, DeploymentType,
+        FileExistsBehavior, Revision,
+    };
+    use crate::diagnostics::{Code, SuccessMessage};
+    use crate::executor::{Host, Interrupter};
+    use crate::hooks::HookBase;
+
+    /// Writes down what it is told, and whether the revision is on the disk by then.
+    struct Witness<'a> {
+        archive: &'a Path,
+        told: Vec<String>,
+        /// The state that cannot be kept.
+        refuses: Option<State>,
+        reply: Option<Acknowledgement>,
+        /// Hands over when asked whether to run.
+        hands_over: Option<Interrupter>,
+    }
+
+    impl Requester for Witness<'_> {
+        fn resolution(&self, _: &Command) -> Option<Resolution> {
+            None
+        }
+
+        async fn record(&mut self, state: &State) -> Result<(), Diagnostics> {
+            let text = format!("{state:?}");
+            let name = text.split(['(', ' ']).next().unwrap();
+            let there = if self.archive.exists() { " there" } else { "" };
+            self.told.push(format!("{name}{there}"));
+            match &self.refuses {
+                Some(refused) if refused == state => Err(Diagnostics::other("cannot be kept")),
+                _ => Ok(()),
+            }
+        }
+
+        async fn acknowledge(&mut self, noop: bool) -> Option<Acknowledgement> {
+            self.told.push(format!("noop {noop}"));
+            if let Some(interrupter) = &self.hands_over {
+                interrupter.hand_over();
+            }
+            self.reply
+        }
+    }
+
+    #[derive(Default)]
+    struct Case {
+        beginning: Option<State>,
+        refuses: Option<State>,
+        closed: bool,
+        hands_over: bool,
+    }
+
+    /// Drives a DownloadBundle of a directory; how it has ended, and what was told.
+    fn drive(case: Case) -> (End, Vec<String>) {
+        let directory = tempfile::tempdir().unwrap();
+        let revision = directory.path().join("revision");
+        fs::create_dir(&revision).unwrap();
+        fs::write(revision.join("appspec.yml"), "version: 0.0\nos: linux\n").unwrap();
+        let spec = DeploymentSpec {
+            deployment_id: DeploymentId::new("d-1").unwrap(),
+            deployment_group_id: DeploymentGroupId::new("g-1").unwrap(),
+            deployment_group_name: "Group".into(),
+            application_name: "App".into(),
+            creator: DeploymentCreator::Other,
+            deployment_type: DeploymentType::InPlace,
+            appspec_filename: "appspec.yml".into(),
+            file_exists_behavior: FileExistsBehavior::Disallow,
+            all_possible_lifecycle_events: None,
+            revision: Revision::LocalDirectory { location: revision },
+            reuse_archive_from: None,
+        };
+        let mut config = Config::defaults(Purpose::Service);
+        config.root_dir = directory.path().join("root");
+        let base = HookBase {
+            variables: Vec::new(),
+            umask: 0o022,
+        };
+        let sources = Sources::new(SourceSettings::default());
+        let host = Host::new(&config, None, base, Program::new("/nonexistent"), sources);
+        let made = host.make_directories(&spec).unwrap();
+        let archive = made.archive();
+        let (interrupter, interruption) = Interrupter::new();
+        let mut witness = Witness {
+            archive: &archive,
+            told: Vec::new(),
+            refuses: case.refuses,
+            reply: (!case.closed).then_some(Acknowledgement::Run),
+            hands_over: case.hands_over.then_some(interrupter),
+        };
+        let command = Command::DownloadBundle;
+        let beginning = match case.beginning {
+            None => Beginning::New,
+            Some(state) => Beginning::TakenUp {
+                state,
+                same_boot: true,
+            },
+        };
+        let mut executor = Executor::new(&host, &spec, made, &command, "key".into(), interruption);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let end = runtime.block_on(executor.drive(
+            &command,
+            beginning,
+            &mut witness,
+            &mut |_: Progress| {},
+        ));
+        (end, witness.told)
+    }
+
+    fn succeeded() -> End {
+        End::Verdict(Diagnostics::succeeded(SuccessMessage::Plain))
+    }
+
+    #[test]
+    fn each_state_is_kept_before_its_action_is_carried_out() {
+        let (end, told) = drive(Case::default());
+        assert_eq!(end, succeeded());
+        assert_eq!(
+            told,
+            [
+                "AwaitingReply",
+                "noop false",
+                "Downloading",
+                "Finished there"
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_is_done_whose_state_cannot_be_kept() {
+        let (end, told) = drive(Case {
+            refuses: Some(State::Downloading),
+            ..Case::default()
+        });
+        let End::Verdict(verdict) = end else {
+            panic!("{end:?}")
+        };
+        assert_eq!(verdict.code(), Code::Other);
+        assert_eq!(
+            told,
+            ["AwaitingReply", "noop false", "Downloading", "Finished"]
+        );
+    }
+
+    #[test]
+    fn a_command_that_nobody_wants_is_not_carried_out() {
+        let (end, told) = drive(Case {
+            closed: true,
+            ..Case::default()
+        });
+        assert_eq!(end, End::Unwanted);
+        assert_eq!(told, ["AwaitingReply", "noop false"]);
+    }
+
+    #[test]
+    fn what_was_begun_is_taken_up_where_it_was() {
+        let (end, told) = drive(Case {
+            beginning: Some(State::Downloading),
+            ..Case::default()
+        });
+        assert_eq!(end, succeeded());
+        assert_eq!(told, ["Downloading", "Finished there"]);
+    }
+
+    #[test]
+    fn what_is_handed_over_is_at_a_state_that_was_kept() {
+        let (end, told) = drive(Case {
+            hands_over: true,
+            ..Case::default()
+        });
+        assert_eq!(end, End::HandedOver);
+        assert_eq!(told.last().unwrap(), "Downloading");
+    }
+}

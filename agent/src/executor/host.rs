@@ -1,10 +1,11 @@
 //! What all commands on this host have in common.
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 
 use hooks_runner::{OutputsLeftOpen, Program, RunasVia};
 
-use crate::bundle::{Sources, UnpackOptions};
+use crate::bundle::{Limits, Sources, UnpackOptions};
 use crate::config::{self, Config};
 use crate::deployment_root::DeploymentRoot;
 use crate::hooks::{EnvironmentRules, HookBase, HookSettings};
@@ -33,6 +34,8 @@ pub struct Host {
     pub runner: Program,
     /// `enable_archive_reuse`: RESTART deployments take revisions from the disk.
     pub reuse_archives: bool,
+    /// `keep_bundle`: `bundle.tar` stays when it is unpacked.
+    pub keep_bundle: bool,
     /// Where bundles come from.
     pub sources: Sources,
     /// What an archive may hold.
@@ -57,7 +60,7 @@ impl Host {
             .enable_deployments_log
             .then(|| root.deployments_log(config.program_name.as_str()));
         Self {
-            max_revisions: usize::try_from(config.max_revisions.get()).unwrap_or(usize::MAX),
+            max_revisions: to_usize(config.max_revisions),
             directory_mode: if restricted { 0o711 } else { 0o755 },
             state_file_mode: if restricted { 0o600 } else { 0o644 },
             hooks: HookSettings {
@@ -83,6 +86,7 @@ impl Host {
             inherited_environment: base.variables,
             runner,
             reuse_archives: config.enable_archive_reuse,
+            keep_bundle: config.keep_bundle,
             sources,
             unpack: UnpackOptions {
                 reject_links: config.reject_symlinks_in_bundle,
@@ -91,7 +95,11 @@ impl Host {
                 max_extracted_bytes: config
                     .archive_max_extraction_size
                     .map(std::num::NonZero::get),
-                ..UnpackOptions::default()
+                limits: Limits {
+                    entries: config.archive_max_entries.get().into(),
+                    path_bytes: to_usize(config.archive_max_path_length),
+                    depth: to_usize(config.archive_max_depth),
+                },
             },
             install: InstallOptions {
                 preserve_directory_symlinks: config.preserve_directory_symlinks,
@@ -103,6 +111,10 @@ impl Host {
             root,
         }
     }
+}
+
+fn to_usize(number: NonZeroU32) -> usize {
+    usize::try_from(number.get()).unwrap_or(usize::MAX)
 }
 
 /// The program that runs scripts: the one beside this program; alone (`cargo run -p agent`), this

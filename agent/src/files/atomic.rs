@@ -13,6 +13,18 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 /// # Errors
 /// Any I/O error, with the path in it; the old file is then still there.
 pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    replace(path, content, mode, true)
+}
+
+/// As [`write_atomically`], but without fsync: for what means nothing after a crash of the host.
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_for_this_boot(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    replace(path, content, mode, false)
+}
+
+fn replace(path: &Path, content: &[u8], mode: u32, durable: bool) -> io::Result<()> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -36,6 +48,9 @@ pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> io::Result<()
             .open(&temporary)?;
         file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(content)?;
+        if !durable {
+            return fs::rename(&temporary, path);
+        }
         file.sync_all()?;
         fs::rename(&temporary, path)?;
         fs::File::open(directory)?.sync_all()
@@ -56,7 +71,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("state");
         write_atomically(&path, b"one", 0o600).unwrap();
-        write_atomically(&path, b"two", 0o600).unwrap();
+        write_for_this_boot(&path, b"two", 0o600).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(
             fs::metadata(&path).unwrap().permissions().mode() & 0o777,
@@ -71,6 +86,7 @@ mod tests {
         let path = directory.path().join("taken");
         fs::create_dir(&path).unwrap();
         assert!(write_atomically(&path, b"new", 0o644).is_err());
+        assert!(write_for_this_boot(&path, b"new", 0o644).is_err());
         assert!(path.is_dir());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }

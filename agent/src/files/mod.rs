@@ -5,6 +5,6 @@ mod atomic;
 mod copy;
 mod lock;
 
-pub use atomic::write_atomically;
+pub use atomic::{write_atomically, write_for_this_boot};
 pub use copy::copy_contents;
 pub use lock::{Lock, LockError};

@@ -17,12 +17,14 @@
 //! Only the process that holds the pid file's lock opens the journal to write: so there is no lock
 //! of its own. [`read_history`] only reads.
 
+mod compaction;
 mod entry;
 mod error;
 mod file;
 mod history;
 mod ledger;
 mod line;
+mod opening;
 mod reading;
 mod record;
 #[cfg(test)]
@@ -32,4 +34,5 @@ mod writer;
 pub use entry::{Entry, Settlement, TakenCommand};
 pub use error::JournalError;
 pub use history::{PastCommand, read_history};
-pub use writer::{Journal, Opened};
+pub use opening::Opened;
+pub use writer::Journal;

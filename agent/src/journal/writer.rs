@@ -1,6 +1,5 @@
 //! The journal as the daemon has it open.
 
-use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,19 +8,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use failpoints::Failpoint;
 use fs_err as fs;
 
-use super::entry::{Entry, Settlement, TakenCommand};
+use super::compaction;
+use super::entry::{Settlement, TakenCommand};
 use super::error::JournalError;
-use super::file::{self, Found};
+use super::file;
 use super::ledger::Ledger;
 use super::line;
-use super::reading::{self, Reading};
 use super::record::Record;
 use crate::error::chain;
 use crate::lifecycle::State;
-
-/// By how many bytes the file may grow before it is written anew: so a rewriting, which costs
-/// about as much, is paid for by hundreds of appends.
-const GROWTH: u64 = 256 << 10;
 
 /// Whether an append has to survive the host's going down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,19 +37,6 @@ pub struct Journal {
     writer: Mutex<Writer>,
 }
 
-/// A journal that has just been opened.
-#[derive(Debug)]
-pub struct Opened {
-    /// The journal.
-    pub journal: Journal,
-    /// The commands that are not settled, in the order in which they were taken.
-    pub live: Vec<Entry>,
-    /// Identifiers of commands that are settled: the newest of them.
-    pub known: HashSet<String>,
-    /// What the operator should know, a sentence each.
-    pub complaints: Vec<String>,
-}
-
 #[derive(Debug)]
 struct Writer {
     file: fs::File,
@@ -70,44 +52,28 @@ struct Writer {
 }
 
 impl Journal {
-    /// Opens the journal at `path`, with all that the previous agent has left in it, and compacts
-    /// it. `boot_id` tells this boot of the host from others.
-    ///
-    /// What cannot be used as a journal is set aside and a new one begun, which is among the
-    /// complaints.
-    ///
-    /// # Errors
-    /// When there can be no journal: no space, no permission, no directory.
-    pub fn open(path: &Path, boot_id: &str) -> Result<Opened, JournalError> {
-        Self::open_with_growth(path, boot_id, GROWTH)
-    }
-
-    pub(super) fn open_with_growth(
+    /// The journal that is open in `file`, has `length` bytes and comes to `ledger`; written anew
+    /// when it has grown by `growth` bytes.
+    pub(super) fn of(
         path: &Path,
         boot_id: &str,
+        (file, length): (fs::File, u64),
+        ledger: Ledger,
         growth: u64,
-    ) -> Result<Opened, JournalError> {
-        let (found, mut complaints) = usable(path)?;
-        let writer = match found {
-            Some((file, content, reading)) => {
-                complaints.extend(reading.complaints);
-                resume(path, file, &content, reading.ledger, reading.whole_lines)
-            }
-            None => begin(path),
+    ) -> Self {
+        let writer = Writer {
+            file,
+            ledger,
+            length,
+            rewritten_at: length + growth,
+            growth,
+            suspect: false,
         };
-        let mut writer = writer?;
-        writer.growth = growth;
-        writer.rewritten_at = writer.length + growth;
-        Ok(Opened {
-            live: writer.ledger.entries(),
-            known: writer.ledger.known(),
-            complaints,
-            journal: Self {
-                path: path.to_owned(),
-                boot_id: boot_id.to_owned(),
-                writer: Mutex::new(writer),
-            },
-        })
+        Self {
+            path: path.to_owned(),
+            boot_id: boot_id.to_owned(),
+            writer: Mutex::new(writer),
+        }
     }
 
     /// Notes that `command` was taken, and the state in which its work begins; durable.
@@ -237,17 +203,6 @@ impl Journal {
 }
 
 impl Writer {
-    fn new(file: fs::File, ledger: Ledger, length: usize) -> Self {
-        Self {
-            file,
-            ledger,
-            length: length as u64,
-            rewritten_at: 0,
-            growth: 0,
-            suspect: false,
-        }
-    }
-
     /// Writes the journal anew when what is on disk is not to be relied on, or when somebody has
     /// removed or replaced it.
     fn make_sure_of_the_file(&mut self, path: &Path) -> Result<(), JournalError> {
@@ -289,112 +244,20 @@ impl Writer {
 
     /// Replaces the file by the shortest one that comes to the same.
     fn rewrite(&mut self, path: &Path) -> Result<(), JournalError> {
-        let (file, length) = replace(path, &self.ledger)?;
+        let (file, length) = compaction::replace(path, &self.ledger)?;
         self.file = file;
-        self.length = length as u64;
+        self.length = length;
         self.rewritten_at = self.length + self.growth;
         // Until its name is durable, a host that goes down comes up with the old file.
         self.suspect = true;
-        sync_directory(path)?;
+        compaction::sync_directory(path)?;
         self.suspect = false;
         Ok(())
     }
 }
 
-/// A journal that may be used: open, its bytes, and what they come to.
-type Usable = (fs::File, Vec<u8>, Reading);
-
-/// The journal at `path`, when there is one that may be used, and complaints. What may not be
-/// used is set aside.
-fn usable(path: &Path) -> Result<(Option<Usable>, Vec<String>), JournalError> {
-    let failed = |source| JournalError::Open {
-        path: path.to_owned(),
-        source,
-    };
-    let reason = match file::open(path, true).map_err(failed)? {
-        Found::Nothing => return Ok((None, Vec::new())),
-        Found::Ours(file, content) => match reading::read(path, &content) {
-            Ok(reading) => return Ok((Some((file, content, reading)), Vec::new())),
-            Err(reason) => reason,
-        },
-        Found::Unusable(reason) => reason,
-    };
-    let aside = file::set_aside(path, now() / 1000).map_err(|source| JournalError::SetAside {
-        path: path.to_owned(),
-        reason: reason.clone(),
-        source,
-    })?;
-    let complaint = format!(
-        "{} cannot be used as the journal of commands: {reason}. It is kept as {} and a new \
-         journal begins; commands that were at work are known from their tracking files only and \
-         are reported as failed",
-        path.display(),
-        aside.display()
-    );
-    Ok((None, vec![complaint]))
-}
-
-fn begin(path: &Path) -> Result<Writer, JournalError> {
-    let ledger = Ledger::default();
-    let (file, length) = replace(path, &ledger)?;
-    sync_directory(path)?;
-    Ok(Writer::new(file, ledger, length))
-}
-
-/// Goes on with a journal that was there.
-fn resume(
-    path: &Path,
-    file: fs::File,
-    content: &[u8],
-    ledger: Ledger,
-    whole_lines: usize,
-) -> Result<Writer, JournalError> {
-    if content == encoded(&ledger)? {
-        return Ok(Writer::new(file, ledger, content.len()));
-    }
-    match replace(path, &ledger) {
-        Ok((file, length)) => {
-            sync_directory(path)?;
-            Ok(Writer::new(file, ledger, length))
-        }
-        // On a full disk it is used as it is, once it ends with a whole line.
-        Err(error) => {
-            tracing::warn!("the journal of commands stays long: {}", chain(&error));
-            file.set_len(whole_lines as u64)
-                .map_err(|source| JournalError::Open {
-                    path: path.to_owned(),
-                    source,
-                })?;
-            Ok(Writer::new(file, ledger, whole_lines))
-        }
-    }
-}
-
-fn encoded(ledger: &Ledger) -> Result<Vec<u8>, JournalError> {
-    ledger.bytes().map_err(|source| JournalError::Encode {
-        command: String::new(),
-        source,
-    })
-}
-
-fn replace(path: &Path, ledger: &Ledger) -> Result<(fs::File, usize), JournalError> {
-    let content = encoded(ledger)?;
-    let file = file::replace(path, &content).map_err(|source| JournalError::Replace {
-        path: path.to_owned(),
-        source,
-    })?;
-    Ok((file, content.len()))
-}
-
-fn sync_directory(path: &Path) -> Result<(), JournalError> {
-    file::sync_directory(path).map_err(|source| JournalError::Replace {
-        path: path.to_owned(),
-        source,
-    })
-}
-
 /// Milliseconds since 1970.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
@@ -405,4 +268,59 @@ pub(super) fn time(milliseconds: u64) -> SystemTime {
     UNIX_EPOCH
         .checked_add(Duration::from_millis(milliseconds))
         .unwrap_or(UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    fn taken() -> TakenCommand {
+        TakenCommand {
+            host_command_identifier: "one".into(),
+            deployment_execution_id: "a/b/c/d".into(),
+            command_name: "Install".into(),
+            spec: None,
+            run_key: "Install-0".into(),
+        }
+    }
+
+    /// What is there when the journal is opened again.
+    fn state(path: &Path) -> State {
+        let opened = Journal::open(path, "boot").unwrap();
+        assert_eq!(opened.complaints, [""; 0]);
+        opened.live[0].state.clone()
+    }
+
+    #[test]
+    fn after_a_failure_to_make_it_durable_everything_is_written_anew() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let journal = Journal::open(&path, "boot").unwrap().journal;
+        journal.taken(&taken(), &State::Received).unwrap();
+        let identity = || fs::metadata(&path).unwrap().ino();
+        let before = identity();
+        journal.lock().suspect = true;
+        journal.state("one", &State::Installing).unwrap();
+        let anew = identity();
+        assert_ne!(anew, before);
+        journal.state("one", &State::Done).unwrap();
+        assert_eq!(identity(), anew);
+        assert_eq!(state(&path), State::Done);
+    }
+
+    #[test]
+    fn a_file_that_can_neither_be_written_nor_cut_is_replaced_at_the_next_append() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let journal = Journal::open(&path, "boot").unwrap().journal;
+        journal.taken(&taken(), &State::Received).unwrap();
+        journal.lock().file = fs::File::open(&path).unwrap();
+        let error = journal.state("one", &State::Resolving).unwrap_err();
+        assert!(matches!(error, JournalError::Append { .. }), "{error}");
+        assert_eq!(state(&path), State::Received);
+        journal.state("one", &State::Installing).unwrap();
+        assert_eq!(state(&path), State::Installing);
+    }
 }

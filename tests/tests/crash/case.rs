@@ -26,8 +26,7 @@ pub(crate) static UNDISTURBED: LazyLock<(EndState, Vec<Passed>)> = LazyLock::new
     until_over(&scenario, &mut running, |status| {
         panic!("the agent ended by itself: {status}")
     });
-    running.stop();
-    let state = EndState::of(&scenario);
+    let state = end_state(&scenario, running);
     assert_eq!(state.end, DeploymentEnd::Succeeded);
     (state, trace::read(&scenario.trace()))
 });
@@ -80,6 +79,24 @@ pub(crate) fn until_ended(scenario: &Scenario, running: &mut RunningDaemon) -> E
     status.unwrap()
 }
 
+/// Ends the agent by SIGTERM, once it handles that: before, it would simply die.
+pub(crate) fn terminate(scenario: &Scenario, running: &mut RunningDaemon) {
+    until(scenario, "the agent to handle signals", || {
+        handles(running.pid(), Signal::SIGTERM)
+    });
+    running.signal(Signal::SIGTERM);
+    let status = until_ended(scenario, running);
+    assert!(status.success(), "{status}\n{}", scenario.story());
+}
+
+fn handles(pid: i32, signal: Signal) -> bool {
+    let status = fs_err::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok())
+        .is_some_and(|caught| caught >> (signal as i32 - 1) & 1 == 1)
+}
+
 /// Waits until the process that passes this place at that time is stopped there.
 pub(crate) fn stopped_at(scenario: &Scenario, at: &At) -> Pid {
     let mut stopped = None;
@@ -99,9 +116,7 @@ pub(crate) fn stopped_at(scenario: &Scenario, at: &At) -> Pid {
 
 /// The end state, after the last agent has been stopped.
 pub(crate) fn end_state(scenario: &Scenario, mut running: RunningDaemon) -> EndState {
-    running.signal(Signal::SIGTERM);
-    let status = until_ended(scenario, &mut running);
-    assert!(status.success(), "{status}\n{}", scenario.story());
+    terminate(scenario, &mut running);
     let state = EndState::of(scenario);
     state.assert_nothing_ran_twice();
     state

@@ -59,14 +59,6 @@ impl EndState {
         }
     }
 
-    /// The commands that have had a result accepted, each once.
-    pub(crate) fn reported(&self) -> Vec<&str> {
-        self.reports
-            .iter()
-            .map(|report| report.command.as_str())
-            .collect()
-    }
-
     /// That no script has run twice.
     pub(crate) fn assert_nothing_ran_twice(&self) {
         let mut seen = self.ran.clone();

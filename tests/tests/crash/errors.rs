@@ -5,39 +5,32 @@ use std::fmt;
 
 use failpoints::Program;
 use integration_tests::fakes::command_service::DeploymentEnd;
-use nix::sys::signal::Signal;
 
 use crate::agent_killed::{At, everywhere};
-use crate::case::{UNDISTURBED, assert_as_undisturbed, end_state, until_ended, until_over};
+use crate::case::{UNDISTURBED, assert_as_undisturbed, end_state, terminate, until, until_over};
 use crate::end_state::EndState;
 use crate::pool::run_all;
 use crate::scenario::Scenario;
 use crate::trace;
 
 const ENOSPC: i32 = 28;
-const EIO: i32 = 5;
 
 struct Failing {
     at: At,
-    errno: i32,
     for_good: bool,
 }
 
 impl fmt::Display for Failing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let repeated = if self.for_good { "+" } else { "" };
-        write!(f, "{}{repeated}={}", self.at, self.errno)
+        write!(f, "{}{repeated}={ENOSPC}", self.at)
     }
 }
 
-fn failing(program: Program, errno: i32, for_good: bool) -> Vec<Failing> {
+fn failing(program: Program, for_good: bool) -> Vec<Failing> {
     everywhere(program)
         .into_iter()
-        .map(|at| Failing {
-            at,
-            errno,
-            for_good,
-        })
+        .map(|at| Failing { at, for_good })
         .collect()
 }
 
@@ -68,44 +61,44 @@ fn assert_whole(scenario: &Scenario, state: &EndState) {
     assert_eq!(&state.destination, expected, "{story}");
 }
 
+/// Runs the deployment under an agent whose step fails until `enough`, and then under another.
+fn run(case: &Failing, enough: impl Fn(&Scenario) -> bool) {
+    let scenario = Scenario::new();
+    scenario.begin();
+    let mut running = scenario.start(Some(&case.to_string()));
+    until(&scenario, "the end or a few tries", || {
+        let ended = running.ended();
+        assert!(ended.is_none(), "{ended:?}\n{}", scenario.story());
+        enough(&scenario)
+    });
+    terminate(&scenario, &mut running);
+    // What could not be noted or removed is seen to by the next agent.
+    let mut running = scenario.start(None);
+    until_over(&scenario, &mut running, |status| panic!("{status}"));
+    let state = end_state(&scenario, running);
+    assert_whole(&scenario, &state);
+}
+
+fn has_ended(scenario: &Scenario) -> bool {
+    scenario.daemon.service.end(&scenario.deployment).is_some()
+}
+
 #[test]
 fn a_step_that_fails_once_is_done_again_or_reported() {
-    let mut cases = failing(Program::Agent, ENOSPC, false);
-    cases.extend(failing(Program::Agent, EIO, false));
-    cases.extend(failing(Program::Runner, ENOSPC, false));
-    run_all(&cases, |case| {
-        let scenario = Scenario::new();
-        scenario.begin();
-        let mut running = scenario.start(Some(&case.to_string()));
-        until_over(&scenario, &mut running, |status| {
-            panic!("{status}\n{}", scenario.story())
-        });
-        let state = end_state(&scenario, running);
-        assert_whole(&scenario, &state);
-    });
+    let mut cases = failing(Program::Agent, false);
+    cases.extend(failing(Program::Runner, false));
+    run_all(&cases, |case| run(case, has_ended));
 }
 
 #[test]
 fn a_step_that_fails_until_the_next_agent_is_done_again_or_reported() {
-    run_all(&failing(Program::Agent, ENOSPC, true), |case| {
-        let scenario = Scenario::new();
-        scenario.begin();
-        let mut running = scenario.start(Some(&case.to_string()));
-        // Until nothing is left to do, or it has been tried a few times.
-        crate::case::until(&scenario, "a few tries", || {
+    run_all(&failing(Program::Agent, true), |case| {
+        run(case, |scenario| {
             let trace = trace::read(&scenario.trace());
             let tries = trace
                 .iter()
-                .filter(|passed| passed.point.name() == case.at.place)
-                .count();
-            scenario.is_over() || tries >= case.at.time + 3
+                .filter(|passed| passed.point.name() == case.at.place);
+            has_ended(scenario) || tries.count() >= case.at.time + 3
         });
-        running.signal(Signal::SIGTERM);
-        let status = until_ended(&scenario, &mut running);
-        assert!(status.success(), "{status}\n{}", scenario.story());
-        let mut running = scenario.start(None);
-        until_over(&scenario, &mut running, |status| panic!("{status}"));
-        let state = end_state(&scenario, running);
-        assert_whole(&scenario, &state);
     });
 }

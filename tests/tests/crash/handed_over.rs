@@ -4,7 +4,9 @@ use failpoints::Program;
 use nix::sys::signal::{Signal, kill};
 
 use crate::agent_killed::everywhere;
-use crate::case::{assert_as_undisturbed, end_state, stopped_at, until_ended, until_over};
+use crate::case::{
+    assert_as_undisturbed, end_state, stopped_at, terminate, until_ended, until_over,
+};
 use crate::pool::run_all;
 use crate::scenario::{Scenario, is_stopped};
 
@@ -33,9 +35,7 @@ fn terminated_at_each_place_of_a_runner_the_hook_goes_on() {
         scenario.begin();
         let mut running = scenario.start(Some(&format!("{at}=stop")));
         let runner = stopped_at(&scenario, at);
-        running.signal(Signal::SIGTERM);
-        let status = until_ended(&scenario, &mut running);
-        assert!(status.success(), "{status}\n{}", scenario.story());
+        terminate(&scenario, &mut running);
         // Nobody has touched the hook: it is where it was.
         assert!(is_stopped(runner), "{}", scenario.story());
         let mut running = scenario.start(None);

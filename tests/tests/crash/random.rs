@@ -53,7 +53,7 @@ fn killed_at_two_hundred_other_places_the_deployment_ends_as_undisturbed() {
             Kills {
                 first,
                 second: (number % 2 == 1).then(|| first + numbers.up_to(steps / 2)),
-                insisting: number % 3 == 0,
+                insisting: number % 5 == 0,
             }
         })
         .collect();

@@ -9,6 +9,7 @@ use integration_tests::fakes::command_service::{
     Again, DeploymentEnd, ScriptedDeployment, Specification,
 };
 use integration_tests::{Bundle, DaemonHost, Entry, Kind, RunningDaemon, eventually, snapshot};
+use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::Pid;
 
 use crate::journal_lines;
@@ -68,8 +69,24 @@ static INSTALLED: LazyLock<Installed> = LazyLock::new(|| {
     }
 });
 
+/// Hosts are kept in memory where that can be done: what is tested is the death of processes, which
+/// no disk has to survive, and the many syncs would be most of the time.
+static IN_MEMORY: LazyLock<()> = LazyLock::new(|| {
+    let memory = Path::new("/dev/shm");
+    let usable = statvfs(memory).is_ok_and(|memory| {
+        let refused = FsFlags::ST_NOEXEC | FsFlags::ST_RDONLY;
+        !memory.flags().intersects(refused) && memory.blocks_available() > 100_000
+    });
+    if usable {
+        // Somebody else may have chosen another place already.
+        let _ = tempfile::env::override_temp_dir(memory);
+    }
+});
+
 fn host() -> DaemonHost {
-    let daemon = DaemonHost::default();
+    let () = *IN_MEMORY;
+    // Not to keep it is one step more.
+    let daemon = DaemonHost::with_configuration("keep_bundle: false\n");
     for label in ["old", "new"] {
         let bundle = bundle(&daemon, label);
         daemon.publish(&format!("{label}.zip"), bundle.path());
@@ -88,9 +105,14 @@ fn bundle(daemon: &DaemonHost, label: &str) -> Bundle {
         .iter()
         .map(|event| format!("  {event}:\n  - location: one.sh\n  - location: two.sh\n"))
         .collect();
+    let destination = daemon.host.destination();
+    let destination = destination.display();
+    // A directory that stays and gets another mode.
+    let mode = if label == "old" { "0750" } else { "0700" };
     let appspec = format!(
-        "files:\n- source: app\n  destination: {}\nhooks:\n{hooks}",
-        daemon.host.destination().display()
+        "files:\n- source: app\n  destination: {destination}\n\
+         permissions:\n- object: {destination}/bin\n  mode: {mode}\n  type: [directory]\n\
+         hooks:\n{hooks}"
     );
     let script = |name: &str| {
         let own = daemon.host.path("");
@@ -123,7 +145,7 @@ fn deployment(daemon: &DaemonHost, id: &str, key: &str, commands: &[&str]) -> Sc
 pub(crate) fn is_idle(daemon: &DaemonHost) -> bool {
     let root = daemon.host.root();
     let tracked = fs_err::read_dir(root.join("ongoing-deployment"))
-        .map(|entries| entries.count())
+        .map(Iterator::count)
         .unwrap_or_default();
     tracked == 0 && journal_lines::live(&root.join("commands.journal")).is_empty()
 }

@@ -169,12 +169,19 @@ fn an_archive_that_would_write_elsewhere() {
 
 #[test]
 fn links_can_be_refused_and_sizes_limited() {
-    let host = TestHost::with_configuration("archive_max_extraction_size: 100");
-    let outcome = host
-        .deploy_from(written(&host, "b.tgz", &gzip(&tar(&host, ""))))
-        .run();
-    let message = &outcome.assert_failure("DownloadBundle", 5).message;
-    assert!(message.contains("archive_max_extraction_size"), "{message}");
+    for (key, limit) in [
+        ("archive_max_extraction_size", 100),
+        ("archive_max_entries", 1),
+        ("archive_max_path_length", 3),
+        ("archive_max_depth", 1),
+    ] {
+        let host = TestHost::with_configuration(&format!("{key}: {limit}"));
+        let outcome = host
+            .deploy_from(written(&host, "b.tgz", &gzip(&tar(&host, "dir/"))))
+            .run();
+        let message = &outcome.assert_failure("DownloadBundle", 5).message;
+        assert!(message.contains(key), "{message}");
+    }
     let host = TestHost::with_configuration("reject_symlinks_in_bundle: true");
     let mut builder = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();

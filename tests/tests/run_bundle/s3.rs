@@ -1,7 +1,9 @@
 //! Bundles from S3, through the real SDK, from a server in this process.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
+use integration_tests::objects::{Object, ObjectServer, Pace};
 use integration_tests::s3::{ACCESS_KEY, S3Server, SECRET_KEY};
 use integration_tests::{Deployment, TestHost};
 
@@ -116,4 +118,47 @@ fn a_server_that_is_not_there_is_named() {
     let outcome = with_credentials(deploy(&host, "s3://bucket/dir/b.zip")).run();
     let message = &outcome.assert_failure("DownloadBundle", 5).message;
     assert!(message.contains("bucket"), "{message}");
+}
+
+#[test]
+fn a_large_revision_comes_in_parts_and_only_its_archive_is_kept() {
+    let mut noise = Vec::new();
+    let mut state = 1_u64;
+    while noise.len() < 24 << 20 {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        noise.extend_from_slice(&state.to_le_bytes());
+    }
+    let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut tar = tar::Builder::new(gzip);
+    for (name, content) in [
+        ("appspec.yml", &b"version: 0.0\nos: linux\n"[..]),
+        ("noise", &noise),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, content).unwrap();
+    }
+    let object = Object {
+        content: Arc::new(tar.into_inner().unwrap().finish().unwrap()),
+        etag: "of-no-md5".into(),
+        ..Object::default()
+    };
+    let server = ObjectServer::start(object, Pace::default());
+    let host = TestHost::with_configuration(&format!(
+        "s3_endpoint_override: {}\nkeep_bundle: false",
+        server.endpoint()
+    ));
+    let outcome = with_credentials(deploy(&host, "s3://bucket/key"))
+        .arguments(["-t", "tgz"])
+        .run();
+    outcome.assert_success();
+    assert!(server.requests().len() > 1);
+    let directory = outcome.directory();
+    assert!(fs_err::read(directory.join("deployment-archive/noise")).unwrap() == noise);
+    for gone in ["bundle.tar", "bundle.tar.partial", "bundle.tar.parts"] {
+        assert!(!directory.join(gone).exists(), "{gone}");
+    }
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use crate::bundle::{UnpackError, UnpackOptions, Unpacked, unpack};
+use super::unpack;
+use crate::bundle::{UnpackError, UnpackOptions, Unpacked};
 use crate::deployment::BundleType;
 
 /// A directory with a bundle and the places that it is unpacked to.

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use crate::bundle::{UnpackError, copy_archive, copy_directory};
 use crate::error::chain;
@@ -12,7 +13,8 @@ fn set_mode(path: &Path, mode: u32) {
 
 fn copy(source: &Path, into: &Path) -> Result<crate::bundle::Unpacked, UnpackError> {
     let partial = into.join("deployment-archive.partial");
-    let result = copy_directory(source, &partial, &into.join("deployment-archive"));
+    let archive = into.join("deployment-archive");
+    let result = copy_directory(source, &partial, &archive, &AtomicBool::new(false));
     assert!(!partial.exists());
     result
 }
@@ -168,6 +170,7 @@ fn an_archive_is_copied_with_modes_owners_and_times() {
         from,
         &into.path().join("deployment-archive.partial"),
         &archive,
+        &AtomicBool::new(false),
     )
     .unwrap();
     for name in ["directory/file", "directory/link", "directory"] {

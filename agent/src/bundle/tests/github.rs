@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::fetch;
 use super::server::{Answer, Server, closed_port, header};
-use crate::bundle::{FetchError, Fetched, GitHubRefusal, SourceSettings, Sources, Timing, fetch};
+use crate::bundle::{FetchError, Fetched, GitHubRefusal, SourceSettings, Sources, Timing};
 use crate::config::ProxyUri;
 use crate::deployment::{BundleType, GitHubToken, Revision};
 use crate::error::chain;

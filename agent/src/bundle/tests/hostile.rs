@@ -101,7 +101,7 @@ fn a_directory_entry_does_not_follow_a_link() {
     let link = Raw::link(b'2', "link", outside.to_str().unwrap());
     let bytes = tar(&[link, Raw::directory("link").mode(0o777)]);
     fs_err::write(place.bundle(), &bytes).unwrap();
-    let error = crate::bundle::unpack(
+    let error = super::unpack(
         &place.bundle(),
         BundleType::Tar,
         &place.partial(),
@@ -492,5 +492,40 @@ proptest::proptest! {
         for name in place.outside() {
             assert!(name == "bundle.tar" || name == "deployment-archive", "{name}");
         }
+    }
+}
+
+#[test]
+fn in_a_zip_a_file_below_a_link_is_refused_wherever_it_stands() {
+    let zip = Zip::new()
+        .file("link/evil", "x", 0o644)
+        .link("link", "/tmp");
+    let error = refused(&zip.finish(), BundleType::Zip);
+    assert!(
+        matches!(error, UnpackError::ThroughLink { .. }),
+        "{}",
+        chain(&error)
+    );
+}
+
+#[test]
+fn one_bad_entry_among_many_fails_the_whole_zip() {
+    let entries: Vec<RawZip> = (0..1000)
+        .map(|at| RawZip::new(format!("d{}/f{at}", at / 50), format!("content of {at}")))
+        .collect();
+    let good = raw_zip(&entries);
+    for bad in [0, 500, 999] {
+        let text = format!("content of {bad}");
+        let at = good
+            .windows(text.len() + 2)
+            .position(|window| {
+                window.starts_with(text.as_bytes()) && &window[text.len()..] == b"PK"
+            })
+            .unwrap();
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        let error = refused(&bytes, BundleType::Zip);
+        let named = format!("d{}/f{bad}", bad / 50);
+        assert!(chain(&error).contains(&named), "{}", chain(&error));
     }
 }

@@ -1,6 +1,7 @@
 //! Bundles that are files on this host.
 
-use crate::bundle::{FetchError, SourceSettings, Sources, fetch};
+use super::fetch;
+use crate::bundle::{FetchError, SourceSettings, Sources};
 use crate::deployment::{BundleType, Revision};
 use crate::error::chain;
 

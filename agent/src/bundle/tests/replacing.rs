@@ -93,7 +93,7 @@ fn a_full_file_system_is_told_with_the_entry() {
         return;
     }
     fs_err::write(place.bundle(), tar(&[Raw::file("big", vec![1; 200_000])])).unwrap();
-    let error = crate::bundle::unpack(
+    let error = super::unpack(
         &place.bundle(),
         BundleType::Tar,
         &small.join("partial"),

@@ -212,3 +212,25 @@ proptest! {
         prop_assert!(unpacked.entries as usize >= tree.len());
     }
 }
+
+#[test]
+fn a_zip_of_many_files_comes_out_whole_however_many_threads_unpack_it() {
+    let content = |at: usize| {
+        let length = if at % 400 == 0 { 3_000_000 } else { at % 97 };
+        format!("{at}-").repeat(length / 4 + 1)
+    };
+    // Directories that no entry names, one within the other, which all threads need at once.
+    let name = |at: usize| format!("{}/{}/{at}", at % 7, at % 50);
+    let mut zip = Zip::new();
+    for at in 0..2000 {
+        zip = zip.file(&name(at), content(at), 0o640);
+    }
+    let place = Place::new();
+    let unpacked = place.unpack(&zip.finish(), BundleType::Zip).unwrap();
+    assert_eq!(unpacked.entries, 2000);
+    let total: usize = (0..2000).map(|at| content(at).len()).sum();
+    assert_eq!(unpacked.bytes, total as u64);
+    for at in 0..2000 {
+        assert!(place.read(name(at)) == content(at).as_bytes(), "{at}");
+    }
+}

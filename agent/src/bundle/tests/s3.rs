@@ -12,9 +12,10 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
+use super::fetch;
 use super::server::{Answer, Server, closed_port, header};
 use crate::bundle::{
-    Credentials, FetchError, Fetched, Imds, S3Refusal, SourceSettings, Sources, Timing, fetch,
+    Credentials, FetchError, Fetched, Imds, S3Refusal, SourceSettings, Sources, Timing,
 };
 use crate::config::ProxyUri;
 use crate::deployment::{BundleType, Revision};
@@ -23,7 +24,7 @@ use crate::http::{Proxies, TrustPaths};
 
 const SECRET: &str = "a-secret-access-key";
 
-fn settings(endpoint: &str) -> SourceSettings {
+pub(super) fn settings(endpoint: &str) -> SourceSettings {
     let keys = aws_credential_types::Credentials::new("AKIDTEST", SECRET, None, None, "test");
     SourceSettings {
         region: Some("eu-west-1".into()),
@@ -39,7 +40,7 @@ fn settings(endpoint: &str) -> SourceSettings {
     }
 }
 
-fn revision(key: &str, version: Option<&str>, etag: Option<&str>) -> Revision {
+pub(super) fn revision(key: &str, version: Option<&str>, etag: Option<&str>) -> Revision {
     Revision::S3 {
         bucket: "bucket".into(),
         key: key.into(),
@@ -376,7 +377,7 @@ fn broken(second: impl Fn(&str) -> Answer + Send + 'static) -> Server {
 #[tokio::test]
 async fn the_rest_is_pinned_to_the_same_object() {
     let server = broken(|head| {
-        assert_eq!(header(head, "range"), Some("bytes=4-"));
+        assert_eq!(header(head, "range"), Some("bytes=4-7"));
         assert_eq!(header(head, "if-match"), Some("\"one\""));
         let headers = [("ETag", "\"one\""), ("Content-Range", "bytes 4-7/8")];
         Answer::new("206 Partial Content", &headers, "one2")

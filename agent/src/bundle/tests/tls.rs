@@ -12,10 +12,11 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
+use super::fetch;
 use super::server::Answer;
 use crate::bundle::{
     Credentials, FetchError, GitHubRefusal, Imds, NetworkProblem, S3Refusal, SourceSettings,
-    Sources, fetch,
+    Sources,
 };
 use crate::deployment::{BundleType, Revision};
 use crate::http::TrustPaths;

@@ -19,6 +19,7 @@ use crate::executor::{Host, runner_program, source_settings};
 use crate::hooks::{HookBase, profile_environment};
 use crate::http::ProxyError;
 use crate::identity::{OnPremises, OnPremisesError};
+use crate::install_root::close_log_directory;
 use crate::lifecycle::{DEFAULT_LOCAL_ORDER, EventOrderError, LifecycleEvent, local_order};
 use crate::logging::Log;
 
@@ -183,5 +184,7 @@ fn start_log(config: &Config) -> std::io::Result<()> {
         json: config.log_format == LogFormat::Json,
         standard_error: false,
     }
-    .start()
+    .start()?;
+    close_log_directory(config, |error| tracing::warn!("{error}"));
+    Ok(())
 }

@@ -1,0 +1,105 @@
+//! A file that several threads read at places of their own, through buffers of their own.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+const BUFFER: usize = 32 * 1024;
+
+/// One thread's view of a file; a clone has a position and a buffer of its own.
+#[derive(Debug, Clone)]
+pub(super) struct Window {
+    file: Arc<File>,
+    length: u64,
+    position: u64,
+    buffer: Vec<u8>,
+    /// Where in the file the buffer begins.
+    begins: u64,
+}
+
+impl Window {
+    pub(super) fn new(file: Arc<File>) -> io::Result<Self> {
+        Ok(Self {
+            length: file.metadata()?.len(),
+            file,
+            position: 0,
+            buffer: Vec::new(),
+            begins: 0,
+        })
+    }
+
+    /// What of the buffer lies at the position and after.
+    fn buffered(&self) -> &[u8] {
+        self.position
+            .checked_sub(self.begins)
+            .and_then(|at| self.buffer.get(usize::try_from(at).ok()?..))
+            .unwrap_or_default()
+    }
+}
+
+impl Read for Window {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        if self.buffered().is_empty() {
+            if target.len() >= BUFFER {
+                let count = self.file.read_at(target, self.position)?;
+                self.position += count as u64;
+                return Ok(count);
+            }
+            self.buffer.resize(BUFFER, 0);
+            self.begins = self.position;
+            let count = self.file.read_at(&mut self.buffer, self.position);
+            self.buffer.truncate(*count.as_ref().unwrap_or(&0));
+            count?;
+        }
+        let count = self.buffered().read(target)?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Window {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+            SeekFrom::End(offset) => self.length.checked_add_signed(offset),
+        };
+        self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn it_reads_as_the_file_itself(
+            steps in proptest::collection::vec((0_u64..100_000, 1_usize..50_000), 1..20)
+        ) {
+            let content: Vec<u8> = (0..90_000_u32).map(|at| (at % 251) as u8).collect();
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(&content).unwrap();
+            let mut window = Window::new(Arc::new(file)).unwrap();
+            for (at, length) in steps {
+                window.seek(SeekFrom::Start(at)).unwrap();
+                let mut read = Vec::new();
+                (&mut window).take(length as u64).read_to_end(&mut read).unwrap();
+                let at = (at as usize).min(content.len());
+                let end = (at + length).min(content.len());
+                proptest::prop_assert_eq!(&read, &content[at..end]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_place_before_the_beginning_is_an_error() {
+        let mut window = Window::new(Arc::new(tempfile::tempfile().unwrap())).unwrap();
+        assert!(window.seek(SeekFrom::End(-1)).is_err());
+        assert!(window.seek(SeekFrom::Current(-1)).is_err());
+    }
+}

@@ -1,0 +1,78 @@
+//! What the daemon wrote into its log since a moment: `agent start` shows it when it fails.
+
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::PathBuf;
+
+use crate::config::Config;
+
+/// Of the log, the last so many bytes are looked at.
+const LOOKED_AT: u64 = 64 * 1024;
+
+/// The agent's log from a moment on.
+#[derive(Debug)]
+pub(super) struct LogErrors {
+    path: PathBuf,
+    from: u64,
+}
+
+impl LogErrors {
+    pub(super) fn from_now(config: &Config) -> Self {
+        let path = config.log_dir.join(format!("{}.log", config.program_name));
+        let from = fs_err::metadata(&path).map_or(0, |log| log.len());
+        Self { path, from }
+    }
+
+    /// The last error since then, on a line of its own with the log's name; empty when there is
+    /// none.
+    pub(super) fn last(&self) -> String {
+        match self.last_line() {
+            Some(line) => format!("\n{}: {line}", self.path.display()),
+            None => String::new(),
+        }
+    }
+
+    fn last_line(&self) -> Option<String> {
+        let mut log = fs_err::File::open(&self.path).ok()?;
+        let length = log.metadata().ok()?.len();
+        // A shorter one is another file: the old one was set aside.
+        let from = if length < self.from { 0 } else { self.from };
+        let from = from.max(length.saturating_sub(LOOKED_AT));
+        log.seek(SeekFrom::Start(from)).ok()?;
+        let mut text = Vec::new();
+        log.take(LOOKED_AT).read_to_end(&mut text).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        let is_error = |line: &&str| line.contains(" ERROR [") || line.contains("\"ERROR\"");
+        text.lines().rfind(is_error).map(str::to_owned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Purpose;
+
+    #[test]
+    fn only_what_was_written_since_counts() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = Config::defaults(Purpose::Service);
+        config.log_dir = directory.path().to_owned();
+        assert_eq!(LogErrors::from_now(&config).last(), "");
+        let path = directory.path().join("codedeploy-agent.log");
+        fs_err::write(&path, "t ERROR [codedeploy-agent(1)]: old\n").unwrap();
+        let log = LogErrors::from_now(&config);
+        assert_eq!(log.last(), "");
+        let write = |more: &str| {
+            let old = fs_err::read_to_string(&path).unwrap();
+            fs_err::write(&path, format!("{old}{more}\n")).unwrap();
+        };
+        write("t INFO  [codedeploy-agent(2)]: ERROR is a word");
+        assert_eq!(log.last(), "");
+        write("t ERROR [codedeploy-agent(2)]: new");
+        assert!(
+            log.last()
+                .ends_with(".log: t ERROR [codedeploy-agent(2)]: new")
+        );
+        write(r#"{"level":"ERROR","message":"json"}"#);
+        assert!(log.last().contains("json"));
+    }
+}
