@@ -19,6 +19,9 @@ _codedeploy__agent() {
             codedeploy__agent,config)
                 cmd="codedeploy__agent__subcmd__config"
                 ;;
+            codedeploy__agent,doctor)
+                cmd="codedeploy__agent__subcmd__doctor"
+                ;;
             codedeploy__agent,help)
                 cmd="codedeploy__agent__subcmd__help"
                 ;;
@@ -61,6 +64,9 @@ _codedeploy__agent() {
             codedeploy__agent__subcmd__help,config)
                 cmd="codedeploy__agent__subcmd__help__subcmd__config"
                 ;;
+            codedeploy__agent__subcmd__help,doctor)
+                cmd="codedeploy__agent__subcmd__help__subcmd__doctor"
+                ;;
             codedeploy__agent__subcmd__help,help)
                 cmd="codedeploy__agent__subcmd__help__subcmd__help"
                 ;;
@@ -95,7 +101,7 @@ _codedeploy__agent() {
 
     case "${cmd}" in
         codedeploy__agent)
-            opts="-h -V --config --help --version run run-bundle start stop restart status config help"
+            opts="-h -V --config --help --version run run-bundle start stop restart status config doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -226,8 +232,30 @@ _codedeploy__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        codedeploy__subcmd__agent__subcmd__doctor)
+            opts="-h --output --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         codedeploy__subcmd__agent__subcmd__help)
-            opts="run run-bundle start stop restart status config help"
+            opts="run run-bundle start stop restart status config doctor help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -271,6 +299,20 @@ _codedeploy__agent() {
         codedeploy__subcmd__agent__subcmd__help__subcmd__config__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
