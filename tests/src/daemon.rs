@@ -1,6 +1,5 @@
 //! `agent run` as a process, on a host of its own, against the fakes of the services.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -144,16 +143,7 @@ impl DaemonHost {
     /// # Panics
     /// When the bundle cannot be read.
     pub fn publish(&self, key: &str, bundle: &Path) {
-        let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        for (name, entry) in crate::snapshot(bundle) {
-            if let crate::Kind::File(content) = entry.kind {
-                let options = zip::write::SimpleFileOptions::default().unix_permissions(entry.mode);
-                writer.start_file(name.to_str().unwrap(), options).unwrap();
-                writer.write_all(&content).unwrap();
-            }
-        }
-        self.s3
-            .put("revisions", key, &writer.finish().unwrap().into_inner());
+        self.s3.put("revisions", key, &crate::s3::zipped(bundle));
     }
 
     /// The content of a specification for a revision that was published.

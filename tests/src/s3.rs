@@ -1,5 +1,6 @@
 //! An S3 server in this process, for the agent to fetch bundles from.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -10,6 +11,9 @@ use s3s::service::S3ServiceBuilder;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+
+use crate::fakes::ANY_PORT;
+use crate::fakes::imds::ROLE_CREDENTIALS;
 
 /// The key that the server knows.
 pub const ACCESS_KEY: &str = "AKIDEXAMPLE";
@@ -37,6 +41,16 @@ impl S3Server {
     /// When it cannot be started.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_at(ANY_PORT)
+    }
+
+    /// Starts the server at an address.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_at(address: SocketAddr) -> Self {
+        let wanted = address;
         let buckets = tempfile::tempdir().unwrap();
         let (address_sender, address) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -47,7 +61,7 @@ impl S3Server {
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+                let listener = TcpListener::bind(wanted).await.unwrap();
                 address_sender.send(listener.local_addr().unwrap()).unwrap();
                 tokio::select! {
                     () = serve(listener, &directory) => {}
@@ -79,9 +93,29 @@ impl S3Server {
     }
 }
 
+/// A zip of a directory's files, with their modes.
+///
+/// # Panics
+/// When they cannot be read.
+#[must_use]
+pub fn zipped(directory: &Path) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, entry) in crate::snapshot(directory) {
+        if let crate::Kind::File(content) = entry.kind {
+            let options = zip::write::SimpleFileOptions::default().unix_permissions(entry.mode);
+            writer.start_file(name.to_str().unwrap(), options).unwrap();
+            writer.write_all(&content).unwrap();
+        }
+    }
+    writer.finish().unwrap().into_inner()
+}
+
 async fn serve(listener: TcpListener, root: &Path) {
     let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(root).unwrap());
-    service.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
+    let mut keys = SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY);
+    let [access_key, secret, _] = ROLE_CREDENTIALS;
+    keys.register(access_key.to_owned(), secret.into());
+    service.set_auth(keys);
     let service = service.build();
     loop {
         let (socket, _) = listener.accept().await.unwrap();

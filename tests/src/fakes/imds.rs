@@ -1,12 +1,14 @@
 //! An instance metadata service: versions 1 and 2, and the ways in which it fails.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::Method;
 use serde_json::json;
 
+use super::ANY_PORT;
 use super::server::{Received, Reply, Script, Server};
 use super::transcript::Transcript;
 
@@ -14,6 +16,8 @@ use super::transcript::Transcript;
 pub const ACCOUNT: &str = "123456789012";
 /// The instance's id.
 pub const INSTANCE: &str = "i-0123456789abcdef0";
+/// The credentials of its role: public part, secret, token.
+pub const ROLE_CREDENTIALS: [&str; 3] = ["ASIAINSTANCE", "instance-secret", "instance-token"];
 /// The name of the instance's role.
 pub const ROLE: &str = "web-role";
 
@@ -94,6 +98,15 @@ impl FakeImds {
     /// When it cannot be started.
     #[must_use]
     pub fn start(region: &str) -> Self {
+        Self::start_at(ANY_PORT, region)
+    }
+
+    /// The same at an address: 169.254.169.254, say, on a machine that has it.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_at(address: SocketAddr, region: &str) -> Self {
         let state = State {
             mode: Mode::Answering,
             tokens: Tokens::Optional,
@@ -106,7 +119,7 @@ impl FakeImds {
             transcript: Transcript::default(),
         });
         let handler = Arc::clone(&shared);
-        let server = Server::start(move |received| {
+        let server = Server::start(address, move |received| {
             let shared = Arc::clone(&handler);
             async move { shared.answer(received).await }
         });
@@ -118,7 +131,8 @@ impl FakeImds {
         imds.set("dynamic/instance-identity/document", &document.to_string());
         imds.set("meta-data/services/domain", "amazonaws.com");
         imds.set("meta-data/services/partition", "aws");
-        imds.set_credentials("ASIAINSTANCE", "instance-secret", "instance-token");
+        let [access_key, secret, token] = ROLE_CREDENTIALS;
+        imds.set_credentials(access_key, secret, token);
         imds
     }
 

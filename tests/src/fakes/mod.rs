@@ -17,9 +17,15 @@ mod signer;
 mod tls_front;
 mod transcript;
 
+use std::net::{Ipv4Addr, SocketAddr};
+
 pub use command_service::FakeCommandService;
 pub use forward_proxy::{Asked, ForwardProxy, Manner};
 pub use imds::FakeImds;
 pub use signature::Key;
 pub use signer::{Signer, replaced_in_pem};
 pub use tls_front::TlsFront;
+
+/// A port of the system's choice, on this machine.
+pub(crate) const ANY_PORT: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);

@@ -166,13 +166,14 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Starts a server that asks `handler`. A handler whose client hangs up is dropped.
-    pub(super) fn start<H, F>(handler: H) -> Self
+    /// Starts a server at `address` that asks `handler`. A handler whose client hangs up is
+    /// dropped.
+    pub(super) fn start<H, F>(address: SocketAddr, handler: H) -> Self
     where
         H: Fn(Received) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Reply> + Send + 'static,
     {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<Infallible>();

@@ -124,3 +124,32 @@ impl Call {
             .unwrap_or_default()
     }
 }
+
+/// One line: what was called, how it ended, and what matters about it.
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let operation = self
+            .operation
+            .map_or_else(|| self.target.clone(), |known| known.to_string());
+        write!(f, "{operation:<30} {:?}", self.ending)?;
+        match self.operation {
+            Some(Operation::Poll) => {
+                let command = &self.response["HostCommand"]["CommandName"];
+                write!(f, " {}", command.as_str().unwrap_or("nothing"))
+            }
+            Some(Operation::Acknowledge) => write!(f, " {}", self.body["Diagnostics"]["Payload"]),
+            Some(Operation::Complete) => {
+                let diagnostics = self.diagnostics();
+                write!(
+                    f,
+                    " {} {} {}: {}",
+                    self.text("HostCommandIdentifier"),
+                    self.text("CommandStatus"),
+                    diagnostics["error_code"],
+                    diagnostics["message"].as_str().unwrap_or_default()
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The service itself: takes calls, checks them, and lets faults strike.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,10 +16,10 @@ use super::fault::{Fault, Planned, When};
 use super::flow::{Again, DeploymentEnd, Flow};
 use super::script::{HostCommand, ScriptedDeployment, Specification};
 use super::{ACCESS_KEY, SECRET_KEY, check};
-use crate::fakes::Key;
 use crate::fakes::server::{Received, Reply, Server};
 use crate::fakes::signature::{Authorization, Refusal};
 use crate::fakes::transcript::Transcript;
+use crate::fakes::{ANY_PORT, Key};
 
 /// The service; stops when dropped.
 #[derive(Debug)]
@@ -55,6 +56,15 @@ impl FakeCommandService {
     /// When it cannot be started.
     #[must_use]
     pub fn start(region: &str) -> Self {
+        Self::start_at(ANY_PORT, region)
+    }
+
+    /// The same at an address.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_at(address: SocketAddr, region: &str) -> Self {
         let state = State {
             region: region.to_owned(),
             hold: Duration::from_secs(60),
@@ -72,7 +82,7 @@ impl FakeCommandService {
             ready: Notify::new(),
         });
         let handler = Arc::clone(&shared);
-        let server = Server::start(move |received| {
+        let server = Server::start(address, move |received| {
             let shared = Arc::clone(&handler);
             async move { shared.take(received).await }
         });
@@ -173,15 +183,32 @@ impl FakeCommandService {
         self.shared.transcript.wait_for_ever(reached)
     }
 
+    /// Shows each call when it has ended, for ever; a poll may be held while others come and go.
+    pub fn show(&self, mut show: impl FnMut(&Call)) {
+        let mut shown = HashSet::new();
+        loop {
+            let is_news = |(number, call): &(usize, &Call)| {
+                call.ending != Ending::Open && !shown.contains(number)
+            };
+            let calls = self.wait_until(|calls| calls.iter().enumerate().any(|c| is_news(&c)));
+            let news = calls.iter().enumerate().filter(is_news);
+            let news: Vec<usize> = news.map(|(number, _)| number).collect();
+            for number in news {
+                show(&calls[number]);
+                shown.insert(number);
+            }
+        }
+    }
+
     /// Waits until a scripted deployment has ended.
     ///
     /// # Panics
     /// When it has not within a minute.
     #[track_caller]
     pub fn wait_for_end(&self, deployment: &ScriptedDeployment) -> DeploymentEnd {
-        let end = || self.shared.lock().flow.end(&deployment.execution_id);
-        self.wait_for("the end of the deployment", |_| end().is_some());
-        end().unwrap()
+        let end = |_: &[Call]| self.end(deployment).is_some();
+        self.wait_for("the end of the deployment", end);
+        self.end(deployment).unwrap()
     }
 
     /// How a scripted deployment has ended; none when it has not.

@@ -1,0 +1,94 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_codedeploy_agent_global_optspecs
+    string join \n config= h/help V/version
+end
+
+function __fish_codedeploy_agent_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_codedeploy_agent_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_codedeploy_agent_using_subcommand
+    set -l cmd (__fish_codedeploy_agent_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -s h -l help -d 'Print help'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -s V -l version -d 'Print version'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "run" -d 'Run the agent in the foreground: poll the CodeDeploy service and carry out its commands'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "run-bundle" -d 'Deploy a bundle on this machine, without the CodeDeploy service'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "start" -d 'Start the agent in the background, through systemd where it has the agent\'s unit'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "stop" -d 'Stop the agent; hooks go on, and the next agent takes up what was at work'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "restart" -d 'Stop the agent and start it again; the new one takes up what was at work'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "status" -d 'Say whether the agent runs: exit status 0 when it does, 3 when not, 4 when unknown'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "config" -d 'Check or show the configuration'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "doctor" -d 'Find out what keeps the agent from working on this host: configuration, identity, network, credentials, disk. Changes nothing; exit status 1 when something fails'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run" -l own-session -d 'Leave the session of the caller; standard error is for failures only. For `agent start`'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run" -s h -l help -d 'Print help'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -s l -l bundle-location -d 'The bundle: a directory, a file, s3://BUCKET/KEY[?versionId=V&etag=E], <https://github.com/OWNER/REPO> or <https://api.github.com/repos/OWNER/REPO/{zipball|tarball}/REF>' -r
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -s t -l type -d 'The bundle\'s type; without it, `directory` for a directory, otherwise what the name says' -r
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -s b -l file-exists-behavior -d 'What to do with a file that is in the way: DISALLOW fails, OVERWRITE replaces, RETAIN leaves it' -r
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -s g -l deployment-group -d 'The deployment group\'s id; a later run with the same id replaces what this one installed' -r
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -s d -l deployment-group-name -d 'The deployment group\'s name, for scripts' -r
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -s a -l application-name -d 'The application\'s name, for scripts; without it, the bundle\'s location' -r
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -s e -l events -d 'Lifecycle events to run, in order, separated by commas; DownloadBundle and Install are put in front when absent' -r
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -s c -l agent-configuration-file -d 'The agent\'s configuration file' -r -F
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -s A -l appspec-filename -d 'The AppSpec\'s file name in the bundle' -r
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -l github-token -d 'A token for private GitHub repositories; better given as the environment variable GITHUB_TOKEN, since other users of this machine can read command lines' -r
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -l output -d 'How to show the run' -r -f -a "human\t'For people: one line an event, the scripts\' output below it'
+json\t'For pipelines: one JSON object an event, then a summary'"
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -s v -l version -d 'Print the version'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand start" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand start" -s h -l help -d 'Print help'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand stop" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand stop" -l wait -d 'Let the commands at work come to their end first, for at most kill_agent_max_wait_time_seconds'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand stop" -s h -l help -d 'Print help'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand restart" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand restart" -s h -l help -d 'Print help'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand status" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand status" -s h -l help -d 'Print help'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and not __fish_seen_subcommand_from check show help" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and not __fish_seen_subcommand_from check show help" -s h -l help -d 'Print help'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and not __fish_seen_subcommand_from check show help" -f -a "check" -d 'Check the configuration and the on-premises file: exit status 0, or 78 with all problems'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and not __fish_seen_subcommand_from check show help" -f -a "show" -d 'Show the effective settings and where each comes from; secrets are hidden'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and not __fish_seen_subcommand_from check show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from check" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from show" -l output -d 'How to show them' -r -f -a "human\t'YAML, with a comment a line'
+json\t'One JSON object'"
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from show" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the configuration and the on-premises file: exit status 0, or 78 with all problems'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show the effective settings and where each comes from; secrets are hidden'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand doctor" -l output -d 'How to show what was found' -r -f -a "human\t'One line a check, as soon as it is done'
+json\t'One JSON object at the end'"
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand doctor" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config doctor help" -f -a "run" -d 'Run the agent in the foreground: poll the CodeDeploy service and carry out its commands'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config doctor help" -f -a "run-bundle" -d 'Deploy a bundle on this machine, without the CodeDeploy service'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config doctor help" -f -a "start" -d 'Start the agent in the background, through systemd where it has the agent\'s unit'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config doctor help" -f -a "stop" -d 'Stop the agent; hooks go on, and the next agent takes up what was at work'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config doctor help" -f -a "restart" -d 'Stop the agent and start it again; the new one takes up what was at work'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config doctor help" -f -a "status" -d 'Say whether the agent runs: exit status 0 when it does, 3 when not, 4 when unknown'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config doctor help" -f -a "config" -d 'Check or show the configuration'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config doctor help" -f -a "doctor" -d 'Find out what keeps the agent from working on this host: configuration, identity, network, credentials, disk. Changes nothing; exit status 1 when something fails'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and not __fish_seen_subcommand_from run run-bundle start stop restart status config doctor help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "check" -d 'Check the configuration and the on-premises file: exit status 0, or 78 with all problems'
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand help; and __fish_seen_subcommand_from config" -f -a "show" -d 'Show the effective settings and where each comes from; secrets are hidden'
