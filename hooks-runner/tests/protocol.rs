@@ -44,7 +44,10 @@ fn a_request_without_a_runner_never_ran_and_can_be_launched() {
         hooks_runner::launch(&nothing, &fixture.run_dir(), &fixture.request, []).unwrap_err();
     assert!(matches!(error, LaunchError::Spawn { .. }), "{error}");
     assert!(fixture.path("run/request.json").exists());
-    assert_eq!(fixture.state(), RunState::NeverRan);
+    // A process that another test forks in the same moment has the lock until it execs.
+    wait_for("the lock to be free", || {
+        (fixture.state() == RunState::NeverRan).then_some(())
+    });
     assert_eq!(fixture.run().result, ScriptResult::Succeeded);
     assert_eq!(fixture.stdout_entries(), ["ran"]);
 }
