@@ -2,11 +2,7 @@
 //!
 //! `UPDATE_GENERATED=1 cargo test -p agent --test manual` writes them.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a failure fails the test"
-)]
+#![expect(clippy::unwrap_used, reason = "a failure fails the test")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -22,6 +22,9 @@ _codedeploy__agent() {
             codedeploy__agent,doctor)
                 cmd="codedeploy__agent__subcmd__doctor"
                 ;;
+            codedeploy__agent,explain)
+                cmd="codedeploy__agent__subcmd__explain"
+                ;;
             codedeploy__agent,help)
                 cmd="codedeploy__agent__subcmd__help"
                 ;;
@@ -34,6 +37,9 @@ _codedeploy__agent() {
             codedeploy__agent,run-bundle)
                 cmd="codedeploy__agent__subcmd__run__subcmd__bundle"
                 ;;
+            codedeploy__agent,schema)
+                cmd="codedeploy__agent__subcmd__schema"
+                ;;
             codedeploy__agent,start)
                 cmd="codedeploy__agent__subcmd__start"
                 ;;
@@ -42,6 +48,9 @@ _codedeploy__agent() {
                 ;;
             codedeploy__agent,stop)
                 cmd="codedeploy__agent__subcmd__stop"
+                ;;
+            codedeploy__agent,validate)
+                cmd="codedeploy__agent__subcmd__validate"
                 ;;
             codedeploy__agent__subcmd__config,check)
                 cmd="codedeploy__agent__subcmd__config__subcmd__check"
@@ -67,6 +76,9 @@ _codedeploy__agent() {
             codedeploy__agent__subcmd__help,doctor)
                 cmd="codedeploy__agent__subcmd__help__subcmd__doctor"
                 ;;
+            codedeploy__agent__subcmd__help,explain)
+                cmd="codedeploy__agent__subcmd__help__subcmd__explain"
+                ;;
             codedeploy__agent__subcmd__help,help)
                 cmd="codedeploy__agent__subcmd__help__subcmd__help"
                 ;;
@@ -79,6 +91,9 @@ _codedeploy__agent() {
             codedeploy__agent__subcmd__help,run-bundle)
                 cmd="codedeploy__agent__subcmd__help__subcmd__run__subcmd__bundle"
                 ;;
+            codedeploy__agent__subcmd__help,schema)
+                cmd="codedeploy__agent__subcmd__help__subcmd__schema"
+                ;;
             codedeploy__agent__subcmd__help,start)
                 cmd="codedeploy__agent__subcmd__help__subcmd__start"
                 ;;
@@ -87,6 +102,9 @@ _codedeploy__agent() {
                 ;;
             codedeploy__agent__subcmd__help,stop)
                 cmd="codedeploy__agent__subcmd__help__subcmd__stop"
+                ;;
+            codedeploy__agent__subcmd__help,validate)
+                cmd="codedeploy__agent__subcmd__help__subcmd__validate"
                 ;;
             codedeploy__agent__subcmd__help__subcmd__config,check)
                 cmd="codedeploy__agent__subcmd__help__subcmd__config__subcmd__check"
@@ -101,7 +119,7 @@ _codedeploy__agent() {
 
     case "${cmd}" in
         codedeploy__agent)
-            opts="-h -V --config --help --version run run-bundle start stop restart status config doctor help"
+            opts="-h -V --config --help --version run run-bundle start stop restart status config doctor validate explain schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -254,8 +272,26 @@ _codedeploy__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        codedeploy__subcmd__agent__subcmd__explain)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         codedeploy__subcmd__agent__subcmd__help)
-            opts="run run-bundle start stop restart status config doctor help"
+            opts="run run-bundle start stop restart status config doctor validate explain schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -311,6 +347,20 @@ _codedeploy__agent() {
             return 0
             ;;
         codedeploy__subcmd__agent__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -380,6 +430,20 @@ _codedeploy__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        codedeploy__subcmd__agent__subcmd__help__subcmd__schema)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         codedeploy__subcmd__agent__subcmd__help__subcmd__start)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -409,6 +473,20 @@ _codedeploy__agent() {
             return 0
             ;;
         codedeploy__subcmd__agent__subcmd__help__subcmd__stop)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__help__subcmd__validate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -556,6 +634,24 @@ _codedeploy__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        codedeploy__subcmd__agent__subcmd__schema)
+            opts="-h --config --help ec2 ecs lambda"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         codedeploy__subcmd__agent__subcmd__start)
             opts="-h --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -599,6 +695,32 @@ _codedeploy__agent() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__validate)
+            opts="-h --platform --host --strict --fix --output --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --platform)
+                    COMPREPLY=($(compgen -W "ec2 ecs lambda" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "human json sarif github" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
