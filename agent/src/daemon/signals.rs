@@ -13,6 +13,7 @@
 use std::io;
 use std::sync::Arc;
 
+use nix::sys::signal::{SigSet, Signal};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -76,6 +77,19 @@ impl Signals {
 
 /// Starts to listen, in tasks of its own.
 pub(super) fn listen() -> io::Result<Signals> {
+    // One that arrives between the taking over of a signal and the first listener would be lost:
+    // it is held back until both are there.
+    let held: SigSet = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT]
+        .into_iter()
+        .collect();
+    held.thread_block()?;
+    let listening = register();
+    held.thread_unblock()?;
+    listening
+}
+
+/// Registers for all signals; see [`listen`] for what the caller has to see to.
+fn register() -> io::Result<Signals> {
     let terminate = if std::process::id() == 1 {
         Stopping::Draining
     } else {
