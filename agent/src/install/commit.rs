@@ -221,10 +221,7 @@ impl<'p> Commit<'_, 'p> {
         if !self.durable {
             return Ok(());
         }
-        self.areas.sync()?;
-        fs_err::File::open(self.working)
-            .and_then(descriptors::sync_file_system)
-            .map_err(|error| StepError::io("sync the file system of", self.working, error))
+        self.areas.sync(self.working)
     }
 
     fn place_records(&self, when: When) -> Result<(), StepError> {

@@ -314,11 +314,24 @@ impl<'p> Areas<'p> {
         self.areas.iter().map(|area| area.path.clone()).collect()
     }
 
-    /// Makes the file systems of all areas write everything to the disk.
-    pub(super) fn sync(&self) -> Result<(), StepError> {
-        for area in &self.areas {
-            descriptors::sync_file_system(&area.directory)
-                .map_err(|error| StepError::io("sync the file system of", &area.path, error))?;
+    /// Makes the file systems of all areas and of the directory `working` write everything to the
+    /// disk, each once.
+    pub(super) fn sync(&self, working: &Path) -> Result<(), StepError> {
+        let failed = |path: &Path, error| StepError::io("sync the file system of", path, error);
+        let opened = fs_err::File::open(working).map_err(|error| failed(working, error))?;
+        let areas = self.areas.iter();
+        let directories = areas
+            .map(|area| (area.path.as_path(), area.directory.as_fd()))
+            .chain([(working, opened.as_fd())]);
+        let mut synced = Vec::new();
+        for (path, directory) in directories {
+            let device = rustix::fs::fstat(directory)
+                .map_err(|error| failed(path, error.into()))?
+                .st_dev;
+            if !synced.contains(&device) {
+                descriptors::sync_file_system(directory).map_err(|error| failed(path, error))?;
+                synced.push(device);
+            }
         }
         Ok(())
     }
