@@ -54,6 +54,8 @@ fn before_a_good_one(change: impl FnOnce(&mut HostCommand)) -> (DaemonHost, Host
         .queue(DaemonHost::IDENTIFIER, command.clone());
     let mut running = daemon.start();
     deploys(&daemon);
+    // What is still at work when the agent stops is the next one's, with its tracking file.
+    daemon.wait_until_idle();
     running.stop();
     let completed = daemon.service.calls().iter().any(|call| {
         call.operation == Some(Operation::Complete)

@@ -34,7 +34,7 @@ fn refused(appspec: &[u8]) -> String {
 #[rstest]
 #[case::empty(b"", "empty")]
 #[case::only_comments(b"# nothing\n", "empty")]
-#[case::not_yaml(b"hooks: [\n", "not YAML")]
+#[case::not_yaml(b"hooks: [\n", "not closed")]
 #[case::a_list(b"- version: 0.0\n", "mapping")]
 #[case::a_scalar(b"hello\n", "mapping")]
 #[case::no_version(b"os: linux\n", "version")]
