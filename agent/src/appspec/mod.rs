@@ -20,7 +20,7 @@ pub use model::{
     SelinuxContext,
 };
 pub use parse::{MAX_BYTES, Parsed, parse};
-pub(crate) use parse::{is_zero, read, shapes, too_large};
+pub(crate) use parse::{read, shapes, too_large, version};
 pub(crate) use places::Places;
 pub use problem::{Problem, Problems, Severity, Span};
 pub(crate) use problem::{printable, quoted};

@@ -2,8 +2,8 @@
 
 use super::templates::{is_placeholder, warn_of_cloudformation};
 use crate::appspec::findings::{Fields, Findings, Shape};
-use crate::appspec::yaml::{self, Content, Entry, Node, Region, Value};
-use crate::appspec::{is_zero, quoted, suggest};
+use crate::appspec::yaml::{Content, Entry, Node, Region};
+use crate::appspec::{quoted, suggest, version};
 
 /// The mapping at the top.
 pub(super) static TOP: Shape = Shape {
@@ -61,7 +61,11 @@ pub(super) fn check<'n>(
         findings.error("not-a-mapping", root.region(), &message, &example);
         return None;
     };
-    version(&fields, findings);
+    version(
+        &fields,
+        "the version is a text, where the number 0.0 is documented",
+        findings,
+    );
     hooks(&fields, kind, findings);
     let resources = match fields.get("Resources").or_else(|| fields.get("resources")) {
         Some(resources) => resources,
@@ -83,28 +87,6 @@ pub(super) fn check<'n>(
         }
     };
     resource(resources, kind, &example, findings)
-}
-
-fn version(fields: &Fields<'_>, findings: &mut Findings<'_>) {
-    let help = "write `version: 0.0`";
-    let Some(node) = fields.require("version", "version-missing", help, findings) else {
-        return;
-    };
-    match node.value() {
-        value if is_zero(value) => {}
-        Some(Value::Text(text)) if is_zero(Some(yaml::resolve(text))) => findings.warning(
-            "version-quoted",
-            node.region(),
-            "the version is a text, where the number 0.0 is documented",
-            "write `version: 0.0` without quotes",
-        ),
-        _ => {
-            let found = node.text().map_or(node.kind().to_owned(), quoted);
-            let message =
-                format!("version {found} is not supported: it is the format's, not yours");
-            findings.error("version-invalid", node.region(), &message, help);
-        }
-    }
 }
 
 fn resource<'n>(

@@ -130,7 +130,11 @@ pub(crate) fn read(root: Option<&Node>, findings: &mut Findings<'_>) -> (AppSpec
         findings.error("not-a-mapping", root.region(), &message, help);
         return (appspec, places);
     };
-    version(&fields, findings);
+    version(
+        &fields,
+        "the version is a text, which AWS's agent refuses",
+        findings,
+    );
     os(&fields, findings);
     appspec.file_exists_behavior = file_exists_behavior(&fields, findings);
     (appspec.files, places.files) = section::list(&fields, "files", findings)
@@ -145,7 +149,8 @@ pub(crate) fn read(root: Option<&Node>, findings: &mut Findings<'_>) -> (AppSpec
     (appspec, places)
 }
 
-fn version(fields: &Fields<'_>, findings: &mut Findings<'_>) {
+/// The rules of `version`, the same on every platform. `as_text` says what is wrong with one in quotes.
+pub(crate) fn version(fields: &Fields<'_>, as_text: &str, findings: &mut Findings<'_>) {
     let help = "write `version: 0.0`";
     let Some(node) = fields.require("version", "version-missing", help, findings) else {
         return;
@@ -155,7 +160,7 @@ fn version(fields: &Fields<'_>, findings: &mut Findings<'_>) {
         Some(Value::Text(text)) if is_zero(Some(yaml::resolve(text))) => findings.warning(
             "version-quoted",
             node.region(),
-            "the version is a text, which AWS's agent refuses",
+            as_text,
             "write `version: 0.0` without quotes",
         ),
         _ => {
@@ -168,7 +173,7 @@ fn version(fields: &Fields<'_>, findings: &mut Findings<'_>) {
 }
 
 /// Whether a value is the version 0.0.
-pub(crate) fn is_zero(value: Option<Value<'_>>) -> bool {
+fn is_zero(value: Option<Value<'_>>) -> bool {
     match value {
         Some(Value::Int(value)) => value == 0,
         Some(Value::Float(value)) => value == 0.0,

@@ -11,7 +11,7 @@ mod section;
 mod selinux;
 
 pub use document::{MAX_BYTES, Parsed, parse};
-pub(crate) use document::{is_zero, read, too_large};
+pub(crate) use document::{read, too_large, version};
 
 /// The shapes of an EC2 AppSpec's mappings, from which its schema is made.
 pub(crate) mod shapes {
