@@ -12,11 +12,10 @@ use std::sync::Arc;
 use super::decompress::Decompressed;
 use super::entry_path::EntryPath;
 use super::format::{self, Format};
-use super::growing::Growing;
 use super::limits::{Account, UnpackOptions};
 use super::tar::{self, TarStream};
 use super::tar_header::Kind as TarKind;
-use super::unpack::{damaged, recognise, zip_failure};
+use super::unpack::{content_of, damaged, recognise, zip_failure};
 use super::unpack_error::{EntryName, UnpackError};
 use super::zip;
 use crate::deployment::BundleType;
@@ -62,13 +61,7 @@ pub fn list(
     // Reading a listing takes no time that anybody would want to cut short.
     let never = Arc::default();
     let mut account = Account::new(options, &never);
-    let content = fs_err::File::open(bundle)
-        .and_then(|file| Growing::complete(file.into_file()))
-        .map_err(|source| UnpackError::Bundle {
-            path: bundle.to_owned(),
-            source,
-        })?
-        .reader(&never);
+    let content = content_of(bundle, &never)?;
     let format = recognise(bundle, content.clone(), kind)?;
     let mut listing = Listing::default();
     if format == Format::Zip {

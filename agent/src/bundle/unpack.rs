@@ -60,13 +60,8 @@ pub(super) fn unpack(
         places.partial,
         places.archive,
         |account, partial| {
-            let content = fs_err::File::open(bundle)
-                .and_then(|file| Growing::complete(file.into_file()))
-                .map_err(|source| UnpackError::Bundle {
-                    path: bundle.to_owned(),
-                    source,
-                })?;
-            make(bundle, &content.reader(interrupted), kind, partial, account)
+            let content = content_of(bundle, interrupted)?;
+            make(bundle, &content, kind, partial, account)
         },
         options,
         interrupted,
@@ -182,6 +177,20 @@ fn settle(
         account.warn(crate::error::chain(&error));
     }
     Ok(account.finish())
+}
+
+/// A bundle that is there as a whole.
+pub(super) fn content_of(
+    bundle: &Path,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Reader, UnpackError> {
+    let content = fs_err::File::open(bundle)
+        .and_then(|file| Growing::complete(file.into_file()))
+        .map_err(|source| UnpackError::Bundle {
+            path: bundle.to_owned(),
+            source,
+        })?;
+    Ok(content.reader(interrupted))
 }
 
 /// Compares a bundle with what it is said to be.
