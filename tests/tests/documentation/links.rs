@@ -67,6 +67,10 @@ fn follow(page: &Page, target: &str, pages: &[Page]) -> Result<(), String> {
     if leaves && !may_leave {
         return Err("it leads out of the book".to_owned());
     }
+    let is_index = path.ends_with("README.md") && file.starts_with(&docs);
+    if is_index && page.path.starts_with(&docs) && page.name != "docs/SUMMARY.md" {
+        return Err("mdbook calls it index.html; link to the directory".to_owned());
+    }
     let file = match file.is_dir() && file.starts_with(&docs) {
         true => file.join("README.md"),
         false => file,
