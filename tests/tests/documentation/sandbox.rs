@@ -108,7 +108,7 @@ impl Sandbox {
         // A file and not a pipe: what goes on in the background does not hold the test.
         let file = fs_err::File::create(&output).unwrap();
         let script = format!(
-            "trap 'pwd >\"{}\"' EXIT\n{}\n",
+            "umask 022\ntrap 'pwd >\"{}\"' EXIT\n{}\n",
             directory.display(),
             self.here(command)
         );
