@@ -12,7 +12,7 @@ pub(crate) struct Block {
     /// `rule=ID`: an AppSpec that `agent validate` finds this rule, and no other, in.
     pub(crate) rule: Option<String>,
     /// `no-run=REASON`: commands that a test cannot run.
-    pub(crate) no_run: Option<Reason>,
+    pub(crate) no_run: Option<Needs>,
     /// `status=N`: the exit status of the last command.
     pub(crate) status: i32,
     /// What kind of YAML it is, when it is no AppSpec.
@@ -48,26 +48,26 @@ pub(crate) enum Kind {
     NotOurs,
 }
 
-/// Why commands cannot be run by a test.
+/// What commands need that a test does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Reason {
+pub(crate) enum Needs {
     /// Calls AWS.
-    NeedsAws,
+    Aws,
     /// Needs the package, or changes the host's packages or services.
-    NeedsPackage,
+    Package,
     /// Builds or measures this repository.
-    NeedsBuild,
+    Build,
     /// Runs until it is stopped, or asks the host about itself: the output is the host's.
-    NeedsHost,
+    Host,
 }
 
-impl Reason {
+impl Needs {
     fn parse(name: &str) -> Option<Self> {
         Some(match name {
-            "needs-aws" => Self::NeedsAws,
-            "needs-package" => Self::NeedsPackage,
-            "needs-build" => Self::NeedsBuild,
-            "needs-host" => Self::NeedsHost,
+            "needs-aws" => Self::Aws,
+            "needs-package" => Self::Package,
+            "needs-build" => Self::Build,
+            "needs-host" => Self::Host,
             _ => return None,
         })
     }
@@ -107,7 +107,7 @@ impl Block {
             Some(("file", path)) => self.file.replace(path.to_owned()).is_none(),
             Some(("rule", id)) => self.rule.replace(id.to_owned()).is_none(),
             Some(("no-run", reason)) => {
-                self.no_run = Reason::parse(reason);
+                self.no_run = Needs::parse(reason);
                 self.no_run.is_some()
             }
             Some(("status", number)) => number.parse().map(|it| self.status = it).is_ok(),

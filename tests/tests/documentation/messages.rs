@@ -18,10 +18,8 @@ fn texts(source: &str) -> Vec<String> {
         match ch {
             '/' if rest.peek() == Some(&'/') => while rest.next_if(|ch| *ch != '\n').is_some() {},
             // '"' and '\'' are characters; 'a is a lifetime.
-            '\'' => {
-                if rest.next_if_eq(&'\\').is_some() || rest.peek() == Some(&'"') {
-                    rest.next();
-                }
+            '\'' if rest.next_if_eq(&'\\').is_some() || rest.peek() == Some(&'"') => {
+                rest.next();
             }
             '"' => texts.push(text(&mut rest)),
             _ => {}

@@ -10,20 +10,20 @@ use integration_tests::agent;
 
 use super::agent_calls::agent_calls;
 use super::assert_none;
-use super::block::{Block, Language, Reason};
+use super::block::{Block, Language, Needs};
 use super::page::pages;
 
 /// How many blocks there are of each reason. Run a command rather than raise a number.
-const COUNTS: [(Reason, usize); 4] = [
-    (Reason::NeedsAws, 3),
-    (Reason::NeedsPackage, 11),
-    (Reason::NeedsBuild, 12),
-    (Reason::NeedsHost, 1),
+const COUNTS: [(Needs, usize); 4] = [
+    (Needs::Aws, 3),
+    (Needs::Package, 11),
+    (Needs::Build, 12),
+    (Needs::Host, 1),
 ];
 
 #[test]
 fn blocks_that_are_not_run_are_counted() {
-    let mut counts: BTreeMap<Reason, usize> = COUNTS.iter().map(|(it, _)| (*it, 0)).collect();
+    let mut counts: BTreeMap<Needs, usize> = COUNTS.iter().map(|(it, _)| (*it, 0)).collect();
     for block in pages().iter().flat_map(super::page::Page::blocks) {
         if let Some(reason) = block.no_run {
             *counts.entry(reason).or_default() += 1;
