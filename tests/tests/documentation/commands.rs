@@ -160,6 +160,28 @@ fn commands_stand_in_blocks_that_are_run() {
     assert_none(&complaints);
 }
 
+#[test]
+fn readers_are_told_the_names_of_files() {
+    let mut complaints = Vec::new();
+    for page in pages() {
+        let lines: Vec<&str> = page.text.lines().collect();
+        for block in page.blocks() {
+            let Some(file) = &block.file else { continue };
+            let before = lines.get(..block.line - 1).unwrap().iter().rev();
+            let mut paragraph = before
+                .skip_while(|line| line.is_empty())
+                .take_while(|line| !line.is_empty());
+            if !paragraph.any(|line| line.contains(&format!("`{file}`"))) {
+                complaints.push(format!(
+                    "{}: the paragraph before does not name `{file}`",
+                    block.place
+                ));
+            }
+        }
+    }
+    assert_none(&complaints);
+}
+
 /// The README's two commands for a fresh machine, which other programs read.
 const INDENTED: [&str; 2] = [
     "    cargo run -p agent -- run-bundle -l examples/web",
