@@ -139,3 +139,39 @@ fn check(path: &Path, configuration: &str) -> Result<(), String> {
         Err(said)
     }
 }
+
+/// Names with underscores in running text that are no settings.
+const NO_SETTINGS: [&str; 3] = ["agent_version", "file_exists_behavior", "node_modules"];
+
+/// The prefix of metrics.
+const METRICS: &str = "codedeploy_agent_";
+
+#[test]
+fn settings_in_running_text_exist() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("codedeployagent.yml");
+    let mut complaints = Vec::new();
+    let mut count = 0;
+    for page in pages().iter().filter(|page| !page.is_of_a_rule()) {
+        for (line, span) in page.code_spans() {
+            let name = span.split(':').next().unwrap_or_default();
+            let is_name = name.contains('_')
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            if !is_name || NO_SETTINGS.contains(&name) || name.starts_with(METRICS) {
+                continue;
+            }
+            count += 1;
+            // A name alone has no value, which is as good as leaving it out.
+            let colon = if span.contains(':') { "" } else { ":" };
+            let said = check(&path, &format!("{span}{colon}\n")).err();
+            let said = said.unwrap_or_default();
+            if said.contains("is no setting") || said.contains("; allowed:") {
+                complaints.push(format!("{}:{line}: `{span}`: {said}", page.name));
+            }
+        }
+    }
+    assert!(count >= 40, "only {count} settings were found");
+    assert_none(&complaints);
+}

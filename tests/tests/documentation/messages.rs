@@ -1,5 +1,5 @@
 //! The messages that the page on troubleshooting explains are in the source, so that who searches for
-//! one finds it.
+//! one finds it; so are the variables that the AppSpec's reference promises to hooks.
 
 use std::path::Path;
 
@@ -49,6 +49,15 @@ fn text(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
     text
 }
 
+/// Those of the programs.
+fn all_texts() -> Vec<String> {
+    let mut found = Vec::new();
+    for directory in ["agent/src", "hooks-runner/src"] {
+        collect(&repository().join(directory), &mut found);
+    }
+    found
+}
+
 fn collect(directory: &Path, found: &mut Vec<String>) {
     for entry in fs_err::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -77,10 +86,7 @@ fn is_said(message: &str, text: &str) -> bool {
 
 #[test]
 fn the_messages_that_are_explained_are_said() {
-    let mut said = Vec::new();
-    for directory in ["agent/src", "hooks-runner/src"] {
-        collect(&repository().join(directory), &mut said);
-    }
+    let said = all_texts();
     let page = Page::read(repository().join("docs/troubleshooting.md"));
     let mut complaints = Vec::new();
     let mut count = 0;
@@ -103,6 +109,22 @@ fn the_messages_that_are_explained_are_said() {
     }
     assert!(count >= 40, "only {count} messages were found");
     assert_none(&complaints);
+}
+
+#[test]
+fn the_variables_that_hooks_are_promised_are_in_the_source() {
+    let said = all_texts();
+    let page = Page::read(repository().join("docs/appspec.md"));
+    let mut names: Vec<String> = Vec::new();
+    for (_, span) in page.code_spans() {
+        let is_variable = |b: u8| b.is_ascii_uppercase() || b == b'_';
+        if span.len() > 6 && span.contains('_') && span.bytes().all(is_variable) {
+            names.push(span);
+        }
+    }
+    assert!(names.len() >= 12, "{names:?}");
+    names.retain(|name| !said.contains(name));
+    assert!(names.is_empty(), "{names:?}");
 }
 
 #[test]
