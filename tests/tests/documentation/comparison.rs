@@ -77,7 +77,10 @@ fn deployment_id(text: &str) -> Option<(usize, &'static str)> {
 }
 
 fn time(text: &str) -> Option<(usize, &'static str)> {
-    shaped(text, "0000-00-00 00:00:00").then_some((19, "TIME"))
+    // To the millisecond, or to the second.
+    let shapes = ["0000-00-00 00:00:00.000", "0000-00-00 00:00:00"];
+    let shape = shapes.iter().find(|shape| shaped(text, shape))?;
+    Some((shape.len(), "TIME"))
 }
 
 fn shaped(text: &str, shape: &str) -> bool {
@@ -115,6 +118,10 @@ fn what_differs_from_run_to_run_is_not_compared() {
     let shown = "Deployment d-8XUTB0Q6A-local of 2026-01-31 10:00:00 took 0.04 s as process 12";
     let other = "Deployment d-AAAABBBB9-local of 2027-12-31 23:59:59 took 12.3 s as process 4711";
     assert!(agrees(&[shown], &[other]));
+    assert!(agrees(
+        &["[2026-01-31 10:00:00.123]"],
+        &["[2026-01-31 10:00:00.456]"]
+    ));
     assert!(!agrees(&["took 3 seconds"], &["took 4 seconds"]));
 }
 
