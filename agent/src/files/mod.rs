@@ -6,5 +6,5 @@ mod copy;
 mod lock;
 
 pub use atomic::{write_atomically, write_for_this_boot};
-pub use copy::copy_contents;
+pub use copy::{copy_contents, copy_end_first};
 pub use lock::{Lock, LockError};
