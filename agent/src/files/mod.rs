@@ -1,10 +1,15 @@
 //! Small file primitives that several modules need: whole-file replacement, locks between
-//! processes, and copying of file contents.
+//! processes, opening directories that others could have tampered with, and copying of file
+//! contents.
 
 mod atomic;
 mod copy;
+mod directory;
 mod lock;
+mod published;
 
 pub use atomic::{write_atomically, write_for_this_boot};
 pub use copy::copy_contents;
+pub use directory::{OpenDirectoryError, enter, reopen, root, walk};
 pub use lock::{Lock, LockError};
+pub use published::{PublishError, publish};
