@@ -79,7 +79,8 @@ pub fn publish(path: &Path, content: &[u8], mode: u32) -> Result<(), PublishErro
     match fstatat(&directory, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
         Err(Errno::ENOENT) => {}
         Err(error) => return Err(io(error.into())),
-        Ok(status) if SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG => {}
+        Ok(status)
+            if SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG => {}
         Ok(_) => return Err(PublishError::Special { path: owned() }),
     }
     // One name, so that writers that were killed leave one file at most, and the next takes it away.
