@@ -23,6 +23,9 @@ pub struct Family {
     pub kind: Type,
 }
 
+/// Names and values.
+pub type Labels = Vec<(String, String)>;
+
 /// A line with a value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
@@ -31,7 +34,7 @@ pub struct Sample {
     /// Its own name.
     pub name: String,
     /// Names and values, as they came.
-    pub labels: Vec<(String, String)>,
+    pub labels: Labels,
     /// Its value.
     pub value: f64,
 }
@@ -191,15 +194,13 @@ impl Exposition {
                 return Err(format!("a sample twice: {sample:?}"));
             }
         }
-        let histograms = self.families.iter().filter(|f| f.kind == Type::Histogram);
-        histograms
-            .map(|family| self.check_histogram(&family.name))
-            .collect()
+        let mut histograms = self.families.iter().filter(|f| f.kind == Type::Histogram);
+        histograms.try_for_each(|family| self.check_histogram(&family.name))
     }
 
     /// Buckets are in order and cumulative, and the last one is infinite and has all.
     fn check_histogram(&self, name: &str) -> Result<(), String> {
-        let mut buckets: BTreeMap<Vec<(String, String)>, Vec<(f64, f64)>> = BTreeMap::new();
+        let mut buckets: BTreeMap<Labels, Vec<(f64, f64)>> = BTreeMap::new();
         for sample in self.samples.iter().filter(|s| s.family == name) {
             let (bound, labels): (Vec<_>, Vec<_>) =
                 sample.labels.iter().cloned().partition(|(l, _)| l == "le");
@@ -242,8 +243,7 @@ impl Exposition {
 }
 
 /// Reads labels up to the bracket that closes them; returns what follows.
-#[expect(clippy::type_complexity, reason = "used once")]
-fn labels(mut rest: &str) -> Result<(Vec<(String, String)>, &str), String> {
+fn labels(mut rest: &str) -> Result<(Labels, &str), String> {
     let mut labels = Vec::new();
     loop {
         let (name, after) = rest.split_once("=\"").ok_or("no label")?;

@@ -4,12 +4,11 @@
 
 mod atomic;
 mod copy;
-mod directory;
+pub mod directory;
 mod lock;
 mod published;
 
 pub use atomic::{write_atomically, write_for_this_boot};
 pub use copy::copy_contents;
-pub use directory::{OpenDirectoryError, enter, reopen, root, walk};
 pub use lock::{Lock, LockError};
 pub use published::{PublishError, publish};

@@ -13,7 +13,9 @@ use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::tree::Existing;
-pub(super) use crate::files::{OpenDirectoryError as OpenError, enter, reopen, root, walk};
+pub(super) use crate::files::directory::{
+    OpenDirectoryError as OpenError, enter, reopen, root, walk,
+};
 
 /// What kind of file a mode tells of.
 pub(super) fn kind(status: &FileStat) -> Existing {

@@ -1,7 +1,7 @@
 //! The metrics of a daemon that has something to count: in the file for node_exporter, and asked
 //! for. What the text may look like is `integration_tests::openmetrics`.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -37,11 +37,23 @@ fn asked(daemon: &DaemonHost) -> Exposition {
     read(&ask(daemon))
 }
 
+/// Asks an agent that starts until it says what is waited for.
+fn eventually_says(what: &str, daemon: &DaemonHost, reached: impl Fn(&Exposition) -> bool) {
+    eventually(what, || {
+        let output = ask(daemon);
+        output.status.success() && {
+            let now = read(&output);
+            value(&now, "up", &[]) == 1.0 && reached(&now)
+        }
+    });
+}
+
 /// One sample; the name without the prefix that all have.
 fn value(read: &Exposition, name: &str, labels: &[(&str, &str)]) -> f64 {
     let name = format!("codedeploy_agent_{name}");
     let value = read.value(&name, labels);
-    value.unwrap_or_else(|| panic!("no {name}{labels:?}"))
+    assert!(value.is_some(), "no {name}{labels:?}");
+    value.unwrap()
 }
 
 fn event(read: &Exposition, event: &str, result: &str) -> f64 {
@@ -100,8 +112,8 @@ fn a_deployment_is_counted_event_by_event() {
     let mut running = daemon.start();
     let deployment = daemon.deploy("d-1", "b.zip");
     assert_eq!(end(&daemon, &deployment), DeploymentEnd::Succeeded);
-    eventually("the last command to be over", || {
-        value(&asked(&daemon), "commands_at_work", &[]) == 0.0
+    eventually_says("the last command to be over", &daemon, |now| {
+        value(now, "commands_at_work", &[]) == 0.0
     });
     let now = asked(&daemon);
     assert_eq!(value(&now, "up", &[]), 1.0);
@@ -227,9 +239,8 @@ fn a_lost_network_shows_in_the_calls_and_in_the_age_of_the_last_poll() {
     let text = text.replace(&daemon.service.endpoint(), &gone);
     fs_err::write(daemon.host.configuration(), text).unwrap();
     let mut running = daemon.start();
-    eventually("a poll to fail", || {
-        let output = ask(&daemon);
-        output.status.success() && calls(&read(&output), "PollHostCommand", "no_connection") >= 1.0
+    eventually_says("a poll to fail", &daemon, |now| {
+        calls(now, "PollHostCommand", "no_connection") >= 1.0
     });
     let now = asked(&daemon);
     running.stop();
@@ -251,16 +262,14 @@ fn a_result_that_waits_for_the_service_is_counted_until_it_is_delivered() {
         .fault(Operation::Complete, When::Always, Fault::ServerError);
     let mut running = daemon.start();
     let deployment = daemon.deploy("d-1", "b.zip");
-    eventually("a result to wait", || {
-        let output = ask(&daemon);
-        output.status.success() && value(&read(&output), "results_undelivered", &[]) == 1.0
+    eventually_says("a result to wait", &daemon, |now| {
+        value(now, "results_undelivered", &[]) == 1.0
     });
     assert_eq!(value(&asked(&daemon), "commands_at_work", &[]), 1.0);
     daemon.service.heal();
     assert_eq!(end(&daemon, &deployment), DeploymentEnd::Succeeded);
-    eventually("nothing to wait", || {
-        let now = asked(&daemon);
-        let gauge = |name| value(&now, name, &[]);
+    eventually_says("nothing to wait", &daemon, |now| {
+        let gauge = |name| value(now, name, &[]);
         gauge("results_undelivered") + gauge("commands_at_work") + gauge("commands_waiting") == 0.0
     });
     running.stop();
@@ -299,14 +308,23 @@ fn a_killed_agent_leaves_its_file_and_the_next_one_begins_anew() {
     assert_eq!(value(&asked(&daemon), "up", &[]), 0.0);
     // The socket of the killed one is in the way of nobody.
     let mut next = daemon.start();
-    let mut now = None;
-    eventually("the next agent to answer", || {
-        let output = ask(&daemon);
-        now = output.status.success().then(|| read(&output));
-        now.as_ref().is_some_and(|now| value(now, "up", &[]) == 1.0)
+    eventually_says("nothing counted yet", &daemon, |now| {
+        deployments(now) == (0.0, 0.0)
     });
-    assert_eq!(deployments(&now.unwrap()), (0.0, 0.0));
     next.stop();
+}
+
+#[test]
+fn the_file_follows_what_happens() {
+    let daemon = host("exit 0");
+    let mut running = daemon.start();
+    eventually("the file", || in_file(&daemon).is_some());
+    let deployment = daemon.deploy("d-1", "b.zip");
+    assert_eq!(end(&daemon, &deployment), DeploymentEnd::Succeeded);
+    eventually("the deployment to be in the file", || {
+        deployments(&in_file(&daemon).unwrap()) == (1.0, 0.0)
+    });
+    running.stop();
 }
 
 /// Each of many agents, one after the other, replaces the file, at its start and at its end.
@@ -386,6 +404,9 @@ fn only_root_and_the_agents_user_may_ask() {
     let mut running = daemon.start();
     let socket = daemon.host.path("pid/codedeploy-agent.metrics.sock");
     eventually("the socket", || socket.exists());
+    // Whether an agent runs is no secret; what it says is.
+    let lock = daemon.host.path("pid/codedeploy-agent.pid.lock");
+    fs_err::set_permissions(lock, PermissionsExt::from_mode(0o644)).unwrap();
     let mode = fs_err::metadata(&socket).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     #[expect(

@@ -1,15 +1,21 @@
 //! The metrics as others see them, from the beginning of the daemon to its end.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::exposition::Exposition;
 use super::file::MetricsFile;
 use super::socket;
 use crate::config::Config;
 use crate::metrics::Metrics;
+
+/// How long the end of the daemon waits for the last text: a file system that does not answer must
+/// not hold up the next agent.
+const LAST_MOMENT: Duration = Duration::from_millis(500);
 
 /// What shows the metrics.
 #[derive(Debug)]
@@ -53,9 +59,11 @@ impl Exposed {
             let _ = fs_err::remove_file(path);
         }
         if let Some(file) = self.file
-            && let Err(error) = file.await
+            && timeout(LAST_MOMENT, file).await.is_err()
         {
-            tracing::warn!("metrics_file was not written at the end: {error}");
+            tracing::warn!(
+                "metrics_file was not written at the end: its directory does not answer"
+            );
         }
     }
 }

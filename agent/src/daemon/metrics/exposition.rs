@@ -20,7 +20,7 @@ use crate::metrics::{Disk, Metrics, page};
 const LOOK_EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// How long a text waits for a look; the next text has what came of it.
-const WAIT: Duration = Duration::from_millis(500);
+const WAIT: Duration = Duration::from_millis(200);
 
 /// Makes the text. Clones share what they know of the disk.
 #[derive(Debug, Clone)]
@@ -39,6 +39,8 @@ struct Looks {
     usage: Option<DiskUsage>,
     /// A system call for the free space has not come back.
     asking: bool,
+    /// What it said last.
+    free: Option<u64>,
 }
 
 impl Exposition {
@@ -48,6 +50,7 @@ impl Exposition {
             last: None,
             usage: None,
             asking: false,
+            free: None,
         };
         Self {
             metrics,
@@ -59,7 +62,9 @@ impl Exposition {
     /// The text of an agent that runs, or (`up` false) that ends.
     pub(super) async fn text(&self, up: bool) -> String {
         let free = self.free().await;
-        self.look().await;
+        if up {
+            self.look().await;
+        }
         let usage = self.looks().usage;
         page(up, Some(&self.metrics.now()), &Disk { free, usage })
     }
@@ -71,16 +76,23 @@ impl Exposition {
 
     /// Never more than one thread at a time waits for the file system.
     async fn free(&self) -> Option<u64> {
-        if std::mem::replace(&mut self.looks().asking, true) {
-            return None;
+        {
+            let mut looks = self.looks();
+            if std::mem::replace(&mut looks.asking, true) {
+                return looks.free;
+            }
         }
         let own = self.clone();
         let asked = spawn_blocking(move || {
             let free = free_space(&own.root);
-            own.looks().asking = false;
-            free
+            let mut looks = own.looks();
+            looks.asking = false;
+            looks.free = free;
         });
-        timeout(WAIT, asked).await.ok()?.ok()?
+        if timeout(WAIT, asked).await.is_err() {
+            self.looks().free = None;
+        }
+        self.looks().free
     }
 
     async fn look(&self) {

@@ -16,9 +16,6 @@ const EARLIEST: Duration = Duration::from_secs(15);
 /// And at the latest so long, for the ages in it.
 const LATEST: Duration = Duration::from_secs(60);
 
-/// How long the end of the daemon waits for the last text.
-const LAST_MOMENT: Duration = Duration::from_millis(300);
-
 /// node_exporter runs as a user of its own.
 const MODE: u32 = 0o644;
 
@@ -43,21 +40,22 @@ impl MetricsFile {
     /// Keeps the file up to date until `stopped` returns, then writes it once more, as that of an
     /// agent that has stopped.
     pub(super) async fn keep(mut self, stopped: impl Future<Output = ()>) {
-        tokio::select! {
-            () = stopped => {}
-            () = self.keep_current() => {}
+        let mut stopped = std::pin::pin!(stopped);
+        loop {
+            // Never given up for another: two at once would write the same temporary file.
+            self.write(true).await;
+            tokio::select! {
+                () = &mut stopped => break,
+                () = self.time_for_the_next() => {}
+            }
         }
-        // A file system that does not answer must not hold up the next agent.
-        let _ = timeout(LAST_MOMENT, self.write(false)).await;
+        self.write(false).await;
     }
 
-    async fn keep_current(&mut self) {
-        loop {
-            self.write(true).await;
-            sleep(EARLIEST).await;
-            // Either will do.
-            let _ = timeout(LATEST - EARLIEST, self.exposition.changed()).await;
-        }
+    async fn time_for_the_next(&self) {
+        sleep(EARLIEST).await;
+        // Either will do.
+        let _ = timeout(LATEST - EARLIEST, self.exposition.changed()).await;
     }
 
     async fn write(&mut self, up: bool) {

@@ -91,7 +91,19 @@ async fn answer(mut stream: UnixStream, exposition: &Exposition) -> io::Result<(
 pub enum AskError {
     /// No connection.
     #[error("cannot ask the agent at {}; only root and the agent's user may", path.display())]
-    Connect {
+    Denied {
+        /// The socket.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// Nobody listens: the agent begins, ends, or is an earlier one that could not be asked.
+    #[error(
+        "the agent does not listen at {}; its log tells why, and restarting it may help",
+        path.display()
+    )]
+    Absent {
         /// The socket.
         path: PathBuf,
         /// The cause.
@@ -123,7 +135,10 @@ pub fn ask(config: &Config) -> Result<String, AskError> {
     let path = socket_path(config);
     let mut stream = match std::os::unix::net::UnixStream::connect(&path) {
         Ok(stream) => stream,
-        Err(source) => return Err(AskError::Connect { path, source }),
+        Err(source) if source.kind() == io::ErrorKind::PermissionDenied => {
+            return Err(AskError::Denied { path, source });
+        }
+        Err(source) => return Err(AskError::Absent { path, source }),
     };
     let mut text = String::new();
     let read = stream
