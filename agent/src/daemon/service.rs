@@ -146,7 +146,10 @@ pub async fn run(
         Err(error) => Err(error),
     };
     notify(&[NotifyState::Stopping]);
-    exposed.end().await;
+    tokio::select! {
+        () = exposed.end() => {}
+        () = signals.reached(Stopping::AtOnce) => {}
+    }
     ended?;
     Ok(match signals.stopping() {
         Stopping::Draining => Stopped::Drained,

@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 
 /// How long the end of the daemon waits for the last text: a file system that does not answer must
 /// not hold up the next agent.
-const LAST_MOMENT: Duration = Duration::from_millis(500);
+const LAST_MOMENT: Duration = Duration::from_secs(5);
 
 /// What shows the metrics.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl Exposed {
         Self { stop, file, socket }
     }
 
-    /// Has the file written for the last time, and takes the socket away.
+    /// Takes the socket away, and has the file written for the last time. May be given up.
     pub(in crate::daemon) async fn end(self) {
         drop(self.stop);
         if let Some(path) = self.socket {
