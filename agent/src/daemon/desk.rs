@@ -163,6 +163,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::metrics::{Disk, page};
 
     fn block_on<T>(work: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread()
@@ -248,5 +249,33 @@ mod tests {
             drop(turn);
             drop(desk.turn(&one).await);
         });
+    }
+
+    #[test]
+    fn who_is_at_work_and_who_waits_for_a_turn_is_counted() {
+        let metrics = Metrics::new();
+        let has = |line: &str| {
+            let text = page(true, Some(&metrics.now()), &Disk::default());
+            text.lines()
+                .any(|found| found == format!("codedeploy_agent_{line}"))
+        };
+        block_on(async {
+            let desk = Desk::new(metrics.clone());
+            let deployment = DeploymentId::new("d-1").unwrap();
+            let place = desk.take_up("one").unwrap();
+            assert!(has("commands_at_work 1"));
+            let turn = desk.turn(&deployment).await;
+            assert!(has("commands_waiting 0"));
+            {
+                let mut next = std::pin::pin!(desk.turn(&deployment));
+                assert!(waits(next.as_mut()).await);
+                assert!(has("commands_waiting 1"));
+                drop(turn);
+                next.await;
+            }
+            drop(place);
+        });
+        assert!(has("commands_waiting 0"));
+        assert!(has("commands_at_work 0"));
     }
 }
