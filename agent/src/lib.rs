@@ -23,5 +23,6 @@ pub mod journal;
 pub mod lifecycle;
 pub mod lint;
 pub mod logging;
+pub mod metrics;
 pub mod specification;
 mod yaml_parser;

@@ -263,11 +263,24 @@ fn first_idle(host: &DaemonHost) {
     });
 }
 
+/// A host that writes its metrics.
+fn with_metrics_file() -> DaemonHost {
+    let host = DaemonHost::default();
+    let configuration = host.host.configuration();
+    let text = fs_err::read_to_string(&configuration).unwrap();
+    let path = host.host.path("agent.prom");
+    let text = format!("{text}metrics_file: {}\n", path.display());
+    fs_err::write(configuration, text).unwrap();
+    host
+}
+
 /// Memory and processor time of a daemon that has nothing to do.
 fn idle() {
     let seconds = from_environment("BENCH_IDLE_SECONDS", 60);
     let (holding, at_once) = (DaemonHost::default(), DaemonHost::default());
+    let (holding_counted, at_once_counted) = (with_metrics_file(), with_metrics_file());
     at_once.service.hold_polls_for(Duration::ZERO);
+    at_once_counted.service.hold_polls_for(Duration::ZERO);
     let measured = [
         ("the service holds polls 60 s", holding, "0.02 s"),
         (
@@ -275,6 +288,8 @@ fn idle() {
             at_once,
             "0.1 s",
         ),
+        ("polls held, metrics_file", holding_counted, "0.02 s"),
+        ("polls at once, metrics_file", at_once_counted, "0.1 s"),
     ]
     .map(|(name, host, bound)| {
         let daemon = Daemon::start(&host, None);

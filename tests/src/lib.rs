@@ -14,6 +14,7 @@ pub mod fakes;
 mod footprint;
 mod host;
 pub mod objects;
+pub mod openmetrics;
 mod outcome;
 mod privilege;
 mod processes;

@@ -7,7 +7,8 @@ use nix::unistd::geteuid;
 use super::fetch_error::FetchError;
 
 /// Bytes that we may still write below `directory`; none when the file system does not say.
-pub(super) fn free(directory: &Path) -> Option<u64> {
+#[must_use]
+pub fn free_space(directory: &Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(directory).ok()?;
     // Some file systems that grow with their use say zero of everything.
     if stat.f_blocks == 0 {
@@ -25,7 +26,7 @@ pub(super) fn free(directory: &Path) -> Option<u64> {
 /// `missing` bytes are still to come.
 pub(super) fn check(bundle: &Path, length: u64, missing: u64) -> Result<(), FetchError> {
     let directory = bundle.parent().unwrap_or(Path::new("/"));
-    let Some(free) = free(directory) else {
+    let Some(free) = free_space(directory) else {
         tracing::info!(bytes = length, "the bundle is downloaded");
         return Ok(());
     };

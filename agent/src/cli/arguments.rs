@@ -37,6 +37,10 @@ pub enum Command {
     Restart,
     /// Say whether the agent runs: exit status 0 when it does, 3 when not, 4 when unknown.
     Status,
+    /// Print the agent's metrics as of now, in the OpenMetrics text format; see metrics_file in the
+    /// configuration for a file of them. Exit status 0 also when no agent runs
+    /// (codedeploy_agent_up 0), 4 when one runs and cannot be asked.
+    Metrics,
     /// Check or show the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

@@ -8,6 +8,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod log_errors;
+mod metrics;
 mod readiness;
 mod restart;
 mod run;
@@ -64,6 +65,7 @@ pub fn main() -> ExitCode {
         Command::Stop(arguments) => stop::main(config, &arguments),
         Command::Restart => restart::main(config),
         Command::Status => status::main(config),
+        Command::Metrics => metrics::main(config),
         Command::Doctor(arguments) => doctor::main(config, &arguments),
         Command::Config(ConfigCommand::Check) => config_check::main(config),
         Command::Config(ConfigCommand::Show(arguments)) => config_show::main(config, &arguments),

@@ -77,7 +77,8 @@ settings! {
     verbose: bool = false, flag;
     /// The form of the log.
     log_format: LogFormat = LogFormat::Text, choice;
-    /// Where metrics are written; none: nowhere.
+    /// Where metrics are written (OpenMetrics text, for node_exporter's textfile collector); none:
+    /// nowhere.
     metrics_file: Option<PathBuf> = None, optional(path);
     /// Time between polls that come back empty at once.
     wait_between_runs: Duration = Duration::from_secs(30), seconds(0.1, 86_400.0);

@@ -65,6 +65,15 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::PollHostCommand,
+        Self::GetDeploymentSpecification,
+        Self::PutHostCommandAcknowledgement,
+        Self::PutHostCommandComplete,
+        Self::PostHostCommandUpdate,
+    ];
+
     /// The name on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {

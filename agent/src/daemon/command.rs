@@ -2,14 +2,14 @@
 //! (contract: protocol, "The flow of one command").
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
 use super::desk::Place;
 use super::errand::Errand;
 use super::reports::{Report, settle};
-use super::workshop::{Workshop, log};
+use super::workshop::{Workshop, note};
 use crate::control_plane::{ControlPlane, HostCommand};
 use crate::deployment::DeploymentSpec;
 use crate::diagnostics::Diagnostics;
@@ -17,7 +17,8 @@ use crate::error::chain;
 use crate::executor::{Beginning, End, Executor, Progress, Requester as _};
 use crate::files::Lock;
 use crate::journal::{Journal, Settlement, TakenCommand};
-use crate::lifecycle::{Command, LifecycleEvent, State, Verdict};
+use crate::lifecycle::{Command, LifecycleEvent, Resolution, State, Verdict};
+use crate::metrics::EventResult;
 
 impl<C: ControlPlane + 'static> Workshop<C> {
     /// Carries a new command out and reports its result. The place at the desk is held until the
@@ -42,6 +43,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
                     "cannot note that the command is at work, so it is not carried out: {}",
                     chain(&error)
                 ));
+                self.count(&taken, EventResult::from(&verdict), None);
                 self.report(&taken.command_name, unkept(&taken, verdict))
                     .await;
             }
@@ -56,6 +58,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         mut taken: TakenCommand,
         beginning: Beginning,
     ) {
+        let began = matches!(beginning, Beginning::New).then(Instant::now);
         let mut noted = match &beginning {
             Beginning::New => None,
             Beginning::TakenUp { state, .. } => Some(state.clone()),
@@ -72,6 +75,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         };
         match end {
             End::Verdict(verdict) => {
+                self.count(&taken, EventResult::from(&verdict), began);
                 // Without its result in the journal, the command is still at work for the next
                 // agent, which must not take it for disposed of.
                 if matches!(noted, Some(State::Finished(_))) {
@@ -86,6 +90,12 @@ impl<C: ControlPlane + 'static> Workshop<C> {
                 }
             }
             End::Unwanted => {
+                let nothing_to_do = State::AwaitingReply(Resolution::Noop);
+                let result = match noted == Some(nothing_to_do) {
+                    true => EventResult::Skipped,
+                    false => EventResult::Unwanted,
+                };
+                self.count(&taken, result, began);
                 untrack();
                 let command = taken.host_command_identifier;
                 settle(Arc::clone(journal), command, Settlement::OverAlready).await;
@@ -188,7 +198,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         {
             tracing::warn!(command = name, "{error}");
         }
-        let progress = &mut |progress: Progress| log(name, &progress);
+        let progress = &mut |progress: Progress| note(&self.metrics, name, &progress);
         executor
             .drive(&command, beginning, &mut errand, progress)
             .await

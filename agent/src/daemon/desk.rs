@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{Mutex as AsyncMutex, Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::deployment::DeploymentId;
+use crate::metrics::{Gauge, InProgress, Metrics};
 
 /// How many commands are at work at once (contract: protocol, "The flow of one command").
 const AT_ONCE: usize = 16;
@@ -21,6 +22,7 @@ pub(super) struct Desk {
     state: Arc<Mutex<State>>,
     /// A command is over.
     over: Arc<Notify>,
+    metrics: Metrics,
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +41,7 @@ pub(super) struct Place {
     desk: Desk,
     command: String,
     _permit: Option<OwnedSemaphorePermit>,
+    _counted: InProgress,
 }
 
 /// The right to be polled for: there is a place for what may come.
@@ -48,8 +51,9 @@ pub(super) struct Vacancy {
 }
 
 impl Desk {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(metrics: Metrics) -> Self {
         Self {
+            metrics,
             places: Arc::new(Semaphore::new(AT_ONCE)),
             state: Arc::default(),
             over: Arc::default(),
@@ -96,6 +100,7 @@ impl Desk {
             desk: self.clone(),
             command: command.to_owned(),
             _permit: permit,
+            _counted: self.metrics.in_progress(Gauge::CommandsAtWork),
         }
     }
 
@@ -113,6 +118,7 @@ impl Desk {
                 turn
             })
         };
+        let _counted = self.metrics.in_progress(Gauge::CommandsWaiting);
         turn.lock_owned().await
     }
 
@@ -157,6 +163,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::metrics::{Disk, page};
 
     fn block_on<T>(work: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread()
@@ -176,7 +183,7 @@ mod tests {
     #[test]
     fn a_command_is_taken_once_also_after_it_is_over() {
         block_on(async {
-            let desk = Desk::new();
+            let desk = Desk::new(Metrics::new());
             let first = desk.take(desk.vacancy().await.unwrap(), "a").unwrap();
             assert!(desk.take(desk.vacancy().await.unwrap(), "a").is_none());
             drop(first);
@@ -188,7 +195,7 @@ mod tests {
     #[test]
     fn there_are_sixteen_places() {
         block_on(async {
-            let desk = Desk::new();
+            let desk = Desk::new(Metrics::new());
             let mut places = Vec::new();
             for number in 0..16 {
                 let vacancy = desk.vacancy().await.unwrap();
@@ -207,7 +214,7 @@ mod tests {
     #[test]
     fn what_an_earlier_agent_had_is_known_and_counts() {
         block_on(async {
-            let desk = Desk::new();
+            let desk = Desk::new(Metrics::new());
             desk.remember(["settled".to_owned()]);
             let vacancy = desk.vacancy().await.unwrap();
             assert!(desk.take(vacancy, "settled").is_none());
@@ -231,7 +238,7 @@ mod tests {
     #[test]
     fn one_deployments_commands_take_turns_and_others_do_not_wait() {
         block_on(async {
-            let desk = Desk::new();
+            let desk = Desk::new(Metrics::new());
             let (one, other) = (
                 DeploymentId::new("d-1").unwrap(),
                 DeploymentId::new("d-2").unwrap(),
@@ -242,5 +249,33 @@ mod tests {
             drop(turn);
             drop(desk.turn(&one).await);
         });
+    }
+
+    #[test]
+    fn who_is_at_work_and_who_waits_for_a_turn_is_counted() {
+        let metrics = Metrics::new();
+        let has = |line: &str| {
+            let text = page(true, Some(&metrics.now()), &Disk::default());
+            text.lines()
+                .any(|found| found == format!("codedeploy_agent_{line}"))
+        };
+        block_on(async {
+            let desk = Desk::new(metrics.clone());
+            let deployment = DeploymentId::new("d-1").unwrap();
+            let place = desk.take_up("one").unwrap();
+            assert!(has("commands_at_work 1"));
+            let turn = desk.turn(&deployment).await;
+            assert!(has("commands_waiting 0"));
+            {
+                let mut next = std::pin::pin!(desk.turn(&deployment));
+                assert!(waits(next.as_mut()).await);
+                assert!(has("commands_waiting 1"));
+                drop(turn);
+                next.await;
+            }
+            drop(place);
+        });
+        assert!(has("commands_waiting 0"));
+        assert!(has("commands_at_work 0"));
     }
 }

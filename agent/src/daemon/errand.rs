@@ -6,9 +6,9 @@ use std::sync::Arc;
 use failpoints::Failpoint;
 use tokio::task::spawn_blocking;
 
-use super::retry::{PATIENCE, patiently};
+use super::retry::patiently;
 use super::workshop::Workshop;
-use crate::control_plane::{AcknowledgementReply, CommandStatus, ControlPlane};
+use crate::control_plane::{AcknowledgementReply, CommandStatus, ControlPlane, Operation};
 use crate::diagnostics::Diagnostics;
 use crate::error::chain;
 use crate::executor::Requester;
@@ -109,7 +109,8 @@ impl<C: ControlPlane> Requester for Errand<'_, C> {
     /// No answer within patience, for reasons that may pass, means: run it.
     async fn acknowledge(&mut self, noop: bool) -> Option<Acknowledgement> {
         let workshop = self.workshop;
-        let reply = patiently(&workshop.gate, PATIENCE, "the acknowledgement", || {
+        let operation = Operation::PutHostCommandAcknowledgement;
+        let reply = patiently(&workshop.gate, &workshop.metrics, operation, || {
             // What can fail here is the network, for which there are other faults.
             let _ = Failpoint::Acknowledge.pass();
             workshop

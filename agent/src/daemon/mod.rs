@@ -15,6 +15,7 @@
 mod command;
 mod desk;
 mod errand;
+mod metrics;
 mod orphans;
 mod pid_file;
 mod poller;
@@ -28,6 +29,7 @@ mod taking_up;
 mod tracking;
 mod workshop;
 
+pub use metrics::{AskError, ask};
 pub use pid_file::{PidFile, PidFileError};
 pub use privileges::{PrivilegeError, become_configured_user, configured_user};
 pub use service::{ServiceError, Stopped, run};

@@ -10,11 +10,12 @@ use tokio::task::spawn_blocking;
 use super::retry::pause_after;
 use super::signals::{Signals, Stopping};
 use crate::control_plane::{
-    CompletionStatus, ControlPlane, Disposition, Envelope, Error, Gate, disposition,
+    CompletionStatus, ControlPlane, Disposition, Envelope, Error, Gate, Operation, disposition,
 };
 use crate::error::chain;
 use crate::journal::{Journal, Settlement};
 use crate::lifecycle::Verdict;
+use crate::metrics::{Gauge, Metrics};
 
 /// A result that the service has refused to take for so long is of no use to anybody: it has
 /// given up on the command after an hour or two at most.
@@ -30,6 +31,7 @@ pub(super) struct Reports<C> {
     client: Arc<C>,
     gate: Gate,
     signals: Signals,
+    metrics: Metrics,
 }
 
 /// A result that the service does not have yet.
@@ -48,17 +50,19 @@ pub(super) struct Report {
 }
 
 impl<C: ControlPlane> Reports<C> {
-    pub(super) fn new(client: Arc<C>, gate: Gate, signals: Signals) -> Self {
+    pub(super) fn new(client: Arc<C>, gate: Gate, signals: Signals, metrics: Metrics) -> Self {
         Self {
             client,
             gate,
             signals,
+            metrics,
         }
     }
 
     /// Sends a result until the service has accepted it or refused it for good, or the agent
     /// stops: then it stays in the journal for the next one, and false is returned.
     pub(super) async fn send(&self, mut report: Report) -> bool {
+        let _counted = self.metrics.in_progress(Gauge::ResultsUndelivered);
         let command = report.command.clone();
         let mut tries = 0;
         // Before the first: an agent that is killed meanwhile cannot say so any more.
@@ -110,6 +114,7 @@ impl<C: ControlPlane> Reports<C> {
                 );
                 return false;
             }
+            self.metrics.retried(Operation::PutHostCommandComplete);
             let pause = pause_after(tries);
             tracing::warn!(
                 command,

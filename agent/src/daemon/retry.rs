@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use crate::control_plane::{Disposition, Error, Gate, disposition};
+use crate::control_plane::{Disposition, Error, Gate, Operation, disposition};
 use crate::error::chain;
+use crate::metrics::Metrics;
 
 /// How long the specification and the acknowledgement are tried for. The service waits for a
 /// command longer than this, and a new one is handed out when it does not.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10 * 60);
+const PATIENCE: Duration = Duration::from_secs(10 * 60);
 
 /// The longest pause between two tries of a call about a command.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -19,12 +20,12 @@ pub(super) fn pause_after(errors: u32) -> Duration {
     (Duration::from_secs(1) * (1 << doublings)).min(LONGEST_PAUSE)
 }
 
-/// Makes `call` until it succeeds, fails for good, or `patience` is over. Throttling is the
-/// gate's business and only uses up patience.
+/// Makes `call` until it succeeds, fails for good, or patience is over. Throttling is the gate's
+/// business and only uses up patience.
 pub(super) async fn patiently<T, F>(
     gate: &Gate,
-    patience: Duration,
-    what: &str,
+    metrics: &Metrics,
+    operation: Operation,
     mut call: impl FnMut() -> F,
 ) -> Result<T, Error>
 where
@@ -44,14 +45,15 @@ where
             pause_after(errors)
         };
         let may_pass = disposition(&error, false) == Disposition::Retry;
-        if !may_pass || began.elapsed() + pause > patience {
+        if !may_pass || began.elapsed() + pause > PATIENCE {
             return Err(error);
         }
         tracing::warn!(
             again_in_seconds = pause.as_secs_f64(),
-            "{what} failed and is tried again: {}",
+            "{operation} failed and is tried again: {}",
             chain(&error)
         );
+        metrics.retried(operation);
         tokio::time::sleep(pause).await;
     }
 }

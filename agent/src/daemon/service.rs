@@ -10,6 +10,7 @@ use sd_notify::NotifyState;
 use tokio::task::LocalSet;
 
 use super::desk::Desk;
+use super::metrics::{Counting, Exposed};
 use super::orphans;
 use super::poller::Poller;
 use super::renewing::Renewing;
@@ -29,6 +30,7 @@ use crate::identity::{
     ImdsError, ImdsSettings, ImdsSettingsError, OnPremises, OnPremisesError,
 };
 use crate::install;
+use crate::metrics::Metrics;
 use crate::specification::{SignerCaError, SignerTrust};
 
 /// The journal of commands, under `root_dir` (ours).
@@ -129,25 +131,41 @@ pub async fn run(
     ]);
     tokio::spawn(watchdog());
     tokio::spawn(orphans::collect());
+    let metrics = Metrics::new();
+    let exposed = Exposed::begin(config, &metrics);
     let workshop = tokio::select! {
-        workshop = prepare(config, variable, &signals) => Some(workshop?),
-        () = signals.reached(Stopping::Draining) => None,
+        workshop = prepare(config, variable, &signals, metrics) => workshop.map(Some),
+        () = signals.reached(Stopping::Draining) => Ok(None),
     };
-    if let Some(workshop) = workshop {
-        LocalSet::new().run_until(serve(config, workshop)).await;
-    }
+    let ended = match workshop {
+        Ok(Some(workshop)) => {
+            LocalSet::new().run_until(serve(config, workshop)).await;
+            Ok(())
+        }
+        Ok(None) => Ok(()),
+        Err(error) => Err(error),
+    };
     notify(&[NotifyState::Stopping]);
+    tokio::select! {
+        () = exposed.end() => {}
+        () = signals.reached(Stopping::AtOnce) => {}
+    }
+    ended?;
     Ok(match signals.stopping() {
         Stopping::Draining => Stopped::Drained,
         Stopping::No | Stopping::HandingOver | Stopping::AtOnce => Stopped::HandedOver,
     })
 }
 
+/// The command service as the daemon calls it.
+type Service = Counting<Renewing<Client>>;
+
 async fn prepare(
     config: &Config,
     variable: impl Fn(&str) -> Option<OsString> + Copy,
     signals: &Signals,
-) -> Result<Workshop<Renewing<Client>>, ServiceError> {
+    metrics: Metrics,
+) -> Result<Workshop<Service>, ServiceError> {
     let text = |name: &str| variable(name).and_then(|value| value.into_string().ok());
     let (on_premises, warnings) =
         OnPremises::read(&config.on_premises_config_file).map_err(ServiceError::OnPremises)?;
@@ -207,9 +225,12 @@ async fn prepare(
         SharedCredentialsProvider::new(credentials.clone()),
     )
     .map_err(ServiceError::Client)?;
-    let client = Arc::new(Renewing {
-        client,
-        credentials,
+    let client = Arc::new(Counting {
+        inner: Renewing {
+            client,
+            credentials,
+        },
+        metrics: metrics.clone(),
     });
     let signers = match &config.signer_ca_file {
         Some(path) => SignerTrust::from_file(path).map_err(ServiceError::Signers)?,
@@ -230,18 +251,19 @@ async fn prepare(
     Ok(Workshop {
         client: Arc::clone(&client),
         gate: gate.clone(),
-        desk: Desk::new(),
+        desk: Desk::new(metrics.clone()),
         tracking: Tracking::new(tracking, host.state_file_mode),
         host,
         host_identifier: identity.host_identifier,
         signers,
-        reports: Reports::new(client, gate, signals.clone()),
+        reports: Reports::new(client, gate, signals.clone(), metrics.clone()),
         signals: signals.clone(),
         journal: JournalFile {
             path: config.root_dir.join(JOURNAL),
             boot_id: hooks_runner::boot_id().map_err(ServiceError::Boot)?,
             opened: OnceLock::new(),
         },
+        metrics,
     })
 }
 
@@ -263,7 +285,7 @@ async fn hook_base(config: &Config) -> HookBase {
 }
 
 /// Serves until told to stop, and returns when what is at work is where it is to be.
-async fn serve(config: &Config, workshop: Workshop<Renewing<Client>>) {
+async fn serve(config: &Config, workshop: Workshop<Service>) {
     let workshop = Arc::new(workshop);
     let (desk, signals) = (workshop.desk.clone(), workshop.signals.clone());
     recover_installs(&workshop.host);

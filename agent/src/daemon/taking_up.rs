@@ -8,13 +8,14 @@ use super::command::unkept;
 use super::desk::Place;
 use super::reports::{Report, settle};
 use super::tracking::Tracked;
-use super::workshop::{Workshop, log};
+use super::workshop::{Workshop, note};
 use crate::control_plane::ControlPlane;
 use crate::deployment::DeploymentId;
 use crate::diagnostics::Diagnostics;
 use crate::executor::{Beginning, End, Progress};
 use crate::journal::{Entry, Journal, Settlement, TakenCommand};
 use crate::lifecycle::{State, Verdict};
+use crate::metrics::EventResult;
 
 impl<C: ControlPlane + 'static> Workshop<C> {
     /// Takes up all that the journal and the tracking files tell, each in a task of its own. Their
@@ -122,6 +123,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
             run_key: String::new(),
         };
         if let Some(verdict) = self.laid_to_rest(&tracked.deployment, &taken).await {
+            self.count(&taken, EventResult::from(&verdict), None);
             let mut noted = None;
             self.finish(journal, &taken, &mut noted, verdict.clone())
                 .await;
@@ -150,6 +152,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
             .finish(journal, &taken, &mut Some(state), verdict)
             .await
         {
+            self.count(&taken, EventResult::from(&verdict), None);
             let report = Report {
                 journal: Some(Arc::clone(journal)),
                 ..unkept(&taken, verdict)
@@ -166,7 +169,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         taken: &TakenCommand,
     ) -> Option<Verdict> {
         let name = taken.command_name.as_str();
-        let progress = &mut |progress: Progress| log(name, &progress);
+        let progress = &mut |progress: Progress| note(&self.metrics, name, &progress);
         let interruption = self.signals.interruption();
         tokio::select! {
             biased;

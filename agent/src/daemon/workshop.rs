@@ -2,21 +2,23 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use super::desk::Desk;
 use super::reports::{Report, Reports};
 use super::signals::Signals;
 use super::tracking::Tracking;
-use crate::control_plane::{ControlPlane, Gate};
+use crate::control_plane::{ControlPlane, Gate, Operation};
 use crate::deployment::DeploymentSpec;
 use crate::diagnostics::Diagnostics;
 use crate::error::chain;
 use crate::executor::{Host, Progress};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, TakenCommand};
 use crate::lifecycle::Verdict;
+use crate::metrics::{EventEnd, EventResult, HookResult, Metrics};
 use crate::specification::{self, SignerTrust};
 
-use super::retry::{PATIENCE, patiently};
+use super::retry::patiently;
 
 /// The only system that specifications may be for.
 const DEPLOYMENT_SYSTEM: &str = "CodeDeploy";
@@ -33,6 +35,7 @@ pub(super) struct Workshop<C> {
     pub(super) reports: Reports<C>,
     pub(super) signals: Signals,
     pub(super) journal: JournalFile,
+    pub(super) metrics: Metrics,
 }
 
 /// The journal: opened when it can be.
@@ -71,7 +74,8 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         &self,
         deployment_execution_id: &str,
     ) -> Result<DeploymentSpec, Verdict> {
-        let reply = patiently(&self.gate, PATIENCE, "getting the specification", || {
+        let operation = Operation::GetDeploymentSpecification;
+        let reply = patiently(&self.gate, &self.metrics, operation, || {
             self.client
                 .get_deployment_specification(deployment_execution_id, &self.host_identifier)
         })
@@ -106,6 +110,17 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         Ok(opened.spec)
     }
 
+    /// Counts the end of a command; `began` is when it came, unless that was to an earlier agent.
+    pub(super) fn count(&self, taken: &TakenCommand, result: EventResult, began: Option<Instant>) {
+        self.metrics.event_ended(&EventEnd {
+            execution: &taken.deployment_execution_id,
+            event: &taken.command_name,
+            deployment_type: taken.spec.as_ref().map(|spec| spec.deployment_type),
+            result,
+            began,
+        });
+    }
+
     /// Says how a command has ended, and sends it; false when the next agent has to.
     pub(super) async fn report(&self, command_name: &str, report: Report) -> bool {
         let verdict = &report.verdict;
@@ -123,14 +138,16 @@ impl<C: ControlPlane + 'static> Workshop<C> {
     }
 }
 
-/// Writes to the log what happens while a command is carried out.
-pub(super) fn log(command: &str, progress: &Progress) {
+/// Writes to the log, or counts, what happens while a command is carried out.
+pub(super) fn note(metrics: &Metrics, command: &str, progress: &Progress) {
     match progress {
         Progress::ScriptStarted { location } => {
             tracing::info!(command, script = location, "script started");
         }
         Progress::Warning(warning) => tracing::warn!(command, "{warning}"),
         Progress::Note(note) => tracing::info!(command, "{note}"),
+        Progress::ScriptEnded { code } => metrics.hook_ended(HookResult::from(*code)),
+        Progress::Downloaded { bytes, took } => metrics.downloaded(*bytes, *took),
         // It is in the deployment's own log.
         Progress::Output { .. } => {}
     }

@@ -1,11 +1,13 @@
 //! The directories on the host that AWS's agents and ours share (contract: deployment,
-//! "Directories on the host"): where things are, the two pointers of a group, and which old
-//! deployments go.
+//! "Directories on the host"): where things are, the two pointers of a group, which old deployments
+//! go, and how much space those that are kept take.
 
 mod layout;
 mod pointer;
 mod retention;
+mod usage;
 
 pub use layout::{DeploymentDirectory, DeploymentRoot, InstructionFiles};
 pub use pointer::{PointerError, read_pointer, write_pointer};
 pub use retention::{RetentionError, remove_old_deployments};
+pub use usage::{DiskUsage, DiskUsageMeter, Pace};

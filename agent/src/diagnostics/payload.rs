@@ -120,6 +120,12 @@ impl Diagnostics {
         self.error_code == Code::Succeeded
     }
 
+    /// Whether the command succeeded because there was nothing to do.
+    #[must_use]
+    pub fn is_noop(&self) -> bool {
+        self.is_success() && self.message == SuccessMessage::Noop.text()
+    }
+
     /// The JSON payload of a completion: never over 8192 characters, whatever the parts are.
     /// What is cut is the beginning of the log, then the end of the message.
     #[must_use]

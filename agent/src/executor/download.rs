@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use failpoints::Failpoint;
 use tokio::task::spawn_blocking;
@@ -69,7 +70,7 @@ impl Executor<'_> {
         };
         let unpacked = match reused {
             Some(copied) => copied,
-            None => self.fetch_and_unpack().await?,
+            None => self.fetch_and_unpack(progress).await?,
         };
         for warning in unpacked.warnings {
             progress(Progress::Warning(warning));
@@ -170,7 +171,10 @@ impl Executor<'_> {
         Ok(())
     }
 
-    async fn fetch_and_unpack(&mut self) -> Result<Unpacked, DownloadError> {
+    async fn fetch_and_unpack(
+        &mut self,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Unpacked, DownloadError> {
         let to = Destination {
             bundle: self.directory.bundle(),
             partial: self.directory.partial_archive(),
@@ -185,13 +189,17 @@ impl Executor<'_> {
             return blocking(copy).await.map_err(DownloadError::Copy);
         }
         let (sources, options) = (&self.host.sources, &self.host.unpack);
+        let began = Instant::now();
         let bringing = bundle::bring(sources, &self.spec.revision, &to, options, &interrupted);
-        tokio::select! {
-            brought = bringing => {
-                brought.map(|(_, unpacked)| unpacked).map_err(DownloadError::Bring)
-            }
-            () = self.interruption.told() => Err(DownloadError::Cancelled),
-        }
+        let (fetched, unpacked) = tokio::select! {
+            brought = bringing => brought.map_err(DownloadError::Bring)?,
+            () = self.interruption.told() => return Err(DownloadError::Cancelled),
+        };
+        progress(Progress::Downloaded {
+            bytes: fetched.bytes,
+            took: began.elapsed(),
+        });
+        Ok(unpacked)
     }
 
     /// Keeps other deployments of the group, also those of other processes, away from its records.

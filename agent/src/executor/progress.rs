@@ -1,4 +1,8 @@
-//! What is worth showing while a command is carried out.
+//! What is worth showing, or counting, while a command is carried out.
+
+use std::time::Duration;
+
+use crate::diagnostics::Code;
 
 /// Which of a script's streams a line came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +27,18 @@ pub enum Progress {
         stream: Stream,
         /// Without its newline; escape sequences are already removed.
         line: String,
+    },
+    /// A script has ended, or its end can never be known.
+    ScriptEnded {
+        /// How.
+        code: Code,
+    },
+    /// The revision has come from afar and is unpacked.
+    Downloaded {
+        /// Size of the bundle.
+        bytes: u64,
+        /// How long both took.
+        took: Duration,
     },
     /// Something that the operator should know.
     Warning(String),

@@ -12,7 +12,7 @@ use super::event_source::{self, Found};
 use super::follow::LogFollower;
 use super::{Executor, Progress, leftovers};
 use crate::appspec::Script;
-use crate::diagnostics::{Diagnostics, LogTail, from_outcome};
+use crate::diagnostics::{Code, Diagnostics, LogTail, from_outcome};
 use crate::error::chain;
 use crate::hooks::{hook_environment, request};
 use crate::lifecycle::{Evidence, Input, Resolution};
@@ -172,6 +172,9 @@ impl Executor<'_> {
         progress: &mut (dyn FnMut(Progress) + Send),
     ) {
         leftovers::sweep(self.run_directory(index), progress).await;
+        progress(Progress::ScriptEnded {
+            code: Code::AgentRestarted,
+        });
     }
 
     /// What the end of the script with number `index` means for its event.
@@ -189,9 +192,15 @@ impl Executor<'_> {
             Ok(Some(request)) => (request.location, request.runas),
             Ok(None) | Err(_) => (format!("script number {}", index + 1), None),
         };
-        from_outcome(&location, runas.as_deref(), outcome, || {
+        let judged = from_outcome(&location, runas.as_deref(), outcome, || {
             self.log_tail(index)
-        })
+        });
+        let code = judged
+            .as_ref()
+            .err()
+            .map_or(Code::Succeeded, Diagnostics::code);
+        progress(Progress::ScriptEnded { code });
+        judged
     }
 
     fn script(&mut self, index: usize) -> Result<(PathBuf, Script), Diagnostics> {

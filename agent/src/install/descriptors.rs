@@ -1,55 +1,25 @@
-//! Opening directories step by step, by descriptors, never through a link that others could have
-//! planted; and looking at what is in them.
+//! Looking at what is in directories, by descriptors.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
 
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, open, openat, readlinkat};
+use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
-use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::tree::Existing;
+pub(super) use crate::files::directory::{
+    OpenDirectoryError as OpenError, enter, reopen, root, walk,
+};
 
 /// Kinds of file systems, as in statfs(2).
 pub(super) const TMPFS: u64 = 0x0102_1994;
 const RAMFS: u64 = 0x8584_58F6;
-
-/// As many links as the kernel follows in one path.
-const MOST_LINKS: u32 = 40;
-
-/// Why a directory could not be entered.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum OpenError {
-    /// It is, or leads through, a link that `owner` could have planted.
-    Untrusted { owner: u32 },
-    /// Anything else.
-    Io(Errno),
-}
-
-impl From<Errno> for OpenError {
-    fn from(error: Errno) -> Self {
-        Self::Io(error)
-    }
-}
-
-const WALK: OFlag = OFlag::O_PATH
-    .union(OFlag::O_NOFOLLOW)
-    .union(OFlag::O_CLOEXEC);
-
-/// The root directory.
-pub(super) fn root() -> nix::Result<OwnedFd> {
-    open("/", WALK.union(OFlag::O_DIRECTORY), Mode::empty())
-}
-
-fn trusted(owner: u32) -> bool {
-    owner == 0 || owner == geteuid().as_raw()
-}
 
 /// What kind of file a mode tells of.
 pub(super) fn kind(status: &FileStat) -> Existing {
@@ -63,53 +33,6 @@ fn kind_of(mode: u32) -> Existing {
         SFlag::S_IFLNK => Existing::Link,
         _ => Existing::Other,
     }
-}
-
-/// Enters `name` in `parent`. A link is followed when it and its directory belong to root or to
-/// us (contract: differences, "parent directories of a destination that are links").
-///
-/// The descriptor is for `*at` calls only (`O_PATH`).
-pub(super) fn enter(parent: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, OpenError> {
-    let mut current: Option<OwnedFd> = None;
-    let mut ahead: Vec<OsString> = vec![name.to_owned()];
-    let mut links = 0;
-    while let Some(component) = ahead.pop() {
-        let at = current.as_ref().map_or(parent, AsFd::as_fd);
-        let found = openat(at, component.as_os_str(), WALK, Mode::empty())?;
-        let status = fstat(&found)?;
-        match kind(&status) {
-            Existing::Directory => current = Some(found),
-            Existing::Link => {
-                let owners = [status.st_uid, fstat(at)?.st_uid];
-                if let Some(owner) = owners.into_iter().find(|owner| !trusted(*owner)) {
-                    return Err(OpenError::Untrusted { owner });
-                }
-                links += 1;
-                if links > MOST_LINKS {
-                    return Err(Errno::ELOOP.into());
-                }
-                let target = readlinkat(&found, "")?.into_vec();
-                if target.first() == Some(&b'/') {
-                    current = Some(root()?);
-                }
-                let steps = target.split(|byte| *byte == b'/').rev();
-                let steps = steps.filter(|step| !step.is_empty() && *step != b".");
-                ahead.extend(steps.map(|step| OsStr::from_bytes(step).to_owned()));
-                // "." or "/" alone: the directory we are in.
-                if ahead.is_empty() && current.is_none() {
-                    ahead.push(OsString::from("."));
-                }
-            }
-            _ => return Err(Errno::ENOTDIR.into()),
-        }
-    }
-    Ok(current.ok_or(Errno::ENOENT)?)
-}
-
-/// A descriptor of the same directory that can be read, changed and synced.
-pub(super) fn reopen(directory: impl AsFd) -> nix::Result<File> {
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    Ok(File::from(openat(directory, ".", flags, Mode::empty())?))
 }
 
 /// What `name` in `directory` is, not followed.
@@ -216,15 +139,6 @@ impl Seen {
             born: false,
         }
     }
-}
-
-/// Opens the directory with this absolute path, each step as [`enter`] takes it.
-pub(super) fn walk(path: &std::path::Path) -> Result<OwnedFd, OpenError> {
-    let mut at = root()?;
-    for step in path.iter().skip(1) {
-        at = enter(at.as_fd(), step)?;
-    }
-    Ok(at)
 }
 
 /// Makes a directory's file system write everything to the disk.
@@ -403,35 +317,10 @@ impl OpenDirectories {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt as _;
-
     use super::*;
 
     fn directory(path: &std::path::Path) -> OwnedFd {
-        open(path, WALK, Mode::empty()).unwrap()
-    }
-
-    #[test]
-    fn links_of_ours_are_followed_and_loops_end() {
-        let temporary = tempfile::tempdir().unwrap();
-        let base = temporary.path();
-        fs_err::create_dir_all(base.join("a/b")).unwrap();
-        for (name, target) in [
-            ("rel", "a/./b/../b"),
-            ("abs", base.join("a").to_str().unwrap()),
-            ("me", "me"),
-            ("dot", "."),
-        ] {
-            std::os::unix::fs::symlink(target, base.join(name)).unwrap();
-        }
-        let at = directory(base);
-        let inode = |path| fs_err::metadata(base.join(path)).unwrap().ino();
-        for (name, target) in [("a", "a"), ("rel", "a/b"), ("abs", "a"), ("dot", "")] {
-            let entered = enter(at.as_fd(), OsStr::new(name)).unwrap();
-            assert_eq!(fstat(&entered).unwrap().st_ino, inode(target), "{name}");
-        }
-        let error = enter(at.as_fd(), OsStr::new("me")).unwrap_err();
-        assert!(matches!(error, OpenError::Io(Errno::ELOOP)), "{error:?}");
+        walk(path).unwrap()
     }
 
     #[test]

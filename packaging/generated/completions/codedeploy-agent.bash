@@ -28,6 +28,9 @@ _codedeploy__agent() {
             codedeploy__agent,help)
                 cmd="codedeploy__agent__subcmd__help"
                 ;;
+            codedeploy__agent,metrics)
+                cmd="codedeploy__agent__subcmd__metrics"
+                ;;
             codedeploy__agent,restart)
                 cmd="codedeploy__agent__subcmd__restart"
                 ;;
@@ -82,6 +85,9 @@ _codedeploy__agent() {
             codedeploy__agent__subcmd__help,help)
                 cmd="codedeploy__agent__subcmd__help__subcmd__help"
                 ;;
+            codedeploy__agent__subcmd__help,metrics)
+                cmd="codedeploy__agent__subcmd__help__subcmd__metrics"
+                ;;
             codedeploy__agent__subcmd__help,restart)
                 cmd="codedeploy__agent__subcmd__help__subcmd__restart"
                 ;;
@@ -119,7 +125,7 @@ _codedeploy__agent() {
 
     case "${cmd}" in
         codedeploy__agent)
-            opts="-h -V --config --help --version run run-bundle start stop restart status config doctor validate explain schema help"
+            opts="-h -V --config --help --version run run-bundle start stop restart status metrics config doctor validate explain schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -291,7 +297,7 @@ _codedeploy__agent() {
             return 0
             ;;
         codedeploy__subcmd__agent__subcmd__help)
-            opts="run run-bundle start stop restart status config doctor validate explain schema help"
+            opts="run run-bundle start stop restart status metrics config doctor validate explain schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -375,6 +381,20 @@ _codedeploy__agent() {
             return 0
             ;;
         codedeploy__subcmd__agent__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__help__subcmd__metrics)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -493,6 +513,24 @@ _codedeploy__agent() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__metrics)
+            opts="-h --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

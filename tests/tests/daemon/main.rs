@@ -17,6 +17,7 @@ mod handover;
 mod hostile_input;
 mod installation;
 mod logs;
+mod metrics;
 mod network;
 mod process;
 mod reporting;

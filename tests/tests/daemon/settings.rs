@@ -357,7 +357,7 @@ const WHERE: &[(&str, &str)] = &[
     ("group", "here"),
     ("verbose", "daemon: logs"),
     ("log_format", "daemon: logs"),
-    ("metrics_file", "its own module"),
+    ("metrics_file", "daemon: metrics"),
     ("wait_between_runs", "here"),
     ("wait_after_error", "here: no effect, and it is said"),
     ("http_read_timeout", "here"),

@@ -102,7 +102,9 @@ impl LocalDeployment<'_> {
                     }
                     Progress::Warning(warning) => tracing::warn!(%event, "{warning}"),
                     Progress::Note(note) => tracing::info!(%event, "{note}"),
-                    Progress::Output { .. } => {}
+                    Progress::Output { .. }
+                    | Progress::ScriptEnded { .. }
+                    | Progress::Downloaded { .. } => {}
                 }
                 display.progress(&progress);
             };

@@ -59,6 +59,8 @@ impl Display for Plain {
             }
             Progress::Warning(text) => line(&format!("  warning: {text}")),
             Progress::Note(text) => line(&format!("  {text}")),
+            // The event's own line tells.
+            Progress::ScriptEnded { .. } | Progress::Downloaded { .. } => {}
         }
     }
 

@@ -104,6 +104,8 @@ impl Display for Terminal {
             Progress::Output { line, .. } => format!("    {}", line.replace('\t', "    ")),
             Progress::ScriptStarted { location } => format!("  {location}"),
             Progress::Note(note) | Progress::Warning(note) => format!("  {note}"),
+            // The event's own line tells.
+            Progress::ScriptEnded { .. } | Progress::Downloaded { .. } => return,
         };
         let dim = self.paint(Colour::Dim, &shown);
         if let Some(running) = &mut self.running {
