@@ -1,5 +1,6 @@
 //! The command line's grammar (contract: host, "Command line").
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
@@ -43,6 +44,9 @@ pub enum Command {
     /// Find out what keeps the agent from working on this host: configuration, identity, network,
     /// credentials, disk. Changes nothing; exit status 1 when something fails.
     Doctor(DoctorArguments),
+    /// Remove what is not needed any more: old deployments, bundles that are unpacked, leftovers.
+    /// Works beside an agent that runs; exit status 1 when something could not be removed.
+    Clean(CleanArguments),
     /// Check an AppSpec, alone or with its bundle: exit status 0 without errors, 1 with errors, 2
     /// when it cannot be read.
     Validate(ValidateArguments),
@@ -50,6 +54,35 @@ pub enum Command {
     Explain(ExplainArguments),
     /// Print the JSON Schema of an AppSpec, for editors.
     Schema(SchemaArguments),
+}
+
+/// Options of `agent clean`.
+#[derive(Debug, Args)]
+pub struct CleanArguments {
+    /// Only show what is there, and what would go
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Only this deployment group, by its name or id
+    #[arg(long, value_name = "NAME|ID")]
+    pub group: Option<String>,
+
+    /// How many revisions of a group stay [default: max_revisions of the configuration]
+    #[arg(long, value_name = "N")]
+    pub keep: Option<NonZeroU32>,
+
+    /// How to show it
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub output: CleanOutput,
+}
+
+/// How it is shown what is there and what goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CleanOutput {
+    /// For people.
+    Human,
+    /// One JSON object.
+    Json,
 }
 
 /// Options of `agent validate`.

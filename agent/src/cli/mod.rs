@@ -1,12 +1,14 @@
 //! The command line: arguments, one file a subcommand, output, exit codes.
 
 mod arguments;
+mod clean;
 mod config_check;
 mod config_show;
 mod configuration;
 mod doctor;
 mod exit;
 mod explain;
+mod local_configuration;
 mod log_errors;
 mod readiness;
 mod restart;
@@ -25,9 +27,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub use arguments::{
-    Arguments, Command, ConfigCommand, DoctorArguments, DoctorOutput, ExplainArguments,
-    PlatformName, RunArguments, RunBundleArguments, SchemaArguments, ShowArguments, ShowOutput,
-    StopArguments, ValidateArguments, ValidateOutput,
+    Arguments, CleanArguments, CleanOutput, Command, ConfigCommand, DoctorArguments, DoctorOutput,
+    ExplainArguments, PlatformName, RunArguments, RunBundleArguments, SchemaArguments,
+    ShowArguments, ShowOutput, StopArguments, ValidateArguments, ValidateOutput,
 };
 use clap::Parser as _;
 pub use exit::Exit;
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Restart => restart::main(config),
         Command::Status => status::main(config),
         Command::Doctor(arguments) => doctor::main(config, &arguments),
+        Command::Clean(arguments) => clean::main(config, &arguments),
         Command::Config(ConfigCommand::Check) => config_check::main(config),
         Command::Config(ConfigCommand::Show(arguments)) => config_show::main(config, &arguments),
         Command::Validate(arguments) => validate::main(&arguments),

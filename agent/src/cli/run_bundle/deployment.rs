@@ -8,8 +8,7 @@ use crate::deployment::DeploymentSpec;
 use crate::deployment_root::DeploymentDirectory;
 use crate::diagnostics::{Diagnostics, SuccessMessage};
 use crate::error::chain;
-use crate::executor::{Beginning, End, Executor, Host, Interruption, Progress, Requester};
-use crate::files::Lock;
+use crate::executor::{Beginning, Claim, End, Executor, Host, Interruption, Progress, Requester};
 use crate::lifecycle::{Acknowledgement, Command, LifecycleEvent, Resolution, State, Verdict};
 
 /// One deployment on this machine, without the service.
@@ -25,7 +24,10 @@ impl LocalDeployment<'_> {
     /// Runs all events and shows them.
     pub(super) async fn run(&self, display: &mut dyn Display) -> Ending {
         let began = Instant::now();
-        let claim = self.claim();
+        let claim = self.host.claim(self.spec).await;
+        let claim = claim
+            .map(|(_, claim)| claim)
+            .map_err(|error| Diagnostics::other(&chain(&error)));
         let mut ending = Ending::Succeeded;
         for (number, event) in self.events.iter().enumerate() {
             if self.interruption.is_cancelled() {
@@ -67,26 +69,11 @@ impl LocalDeployment<'_> {
         log.exists().then_some(log)
     }
 
-    /// Makes the deployment's directory and keeps it from being removed while it runs.
-    fn claim(&self) -> Result<Option<Lock>, Diagnostics> {
-        let failed = |error: &dyn std::error::Error| {
-            Diagnostics::other(&format!(
-                "cannot prepare the deployment's directory: {}",
-                chain(error)
-            ))
-        };
-        let directory = self
-            .host
-            .make_directories(self.spec)
-            .map_err(|error| failed(&error))?;
-        Lock::try_acquire(&directory.in_use()).map_err(|error| failed(&error))
-    }
-
     async fn run_event(
         &self,
         number: usize,
         event: &LifecycleEvent,
-        claim: &Result<Option<Lock>, Diagnostics>,
+        claim: &Result<Claim, Diagnostics>,
         display: &mut dyn Display,
     ) -> Verdict {
         display.event_began(event);

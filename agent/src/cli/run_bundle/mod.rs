@@ -29,9 +29,8 @@ pub(super) fn main(arguments: &RunBundleArguments) -> Exit {
         Ok(prepared) => prepared,
         Err(error) => {
             let exit = match &error {
-                SettingsError::Configuration(_) | SettingsError::OnPremises(_) => {
-                    Exit::Configuration
-                }
+                SettingsError::Configuration(error) => error.exit(),
+                SettingsError::OnPremises(_) => Exit::Configuration,
                 _ => Exit::Usage,
             };
             return complain(&chain(&error), exit);

@@ -8,8 +8,8 @@ use fs_err as fs;
 use super::location::{LocationError, revision};
 use crate::bundle::{Credentials, Sources};
 use crate::cli::arguments::RunBundleArguments;
-use crate::cli::state_directory::state_directory;
-use crate::config::{Config, ConfigError, Loaded, LogFormat, Purpose, default_path};
+use crate::cli::local_configuration::{LocalConfigurationError, local_configuration};
+use crate::config::{Config, Loaded, LogFormat};
 use crate::deployment::{
     DeploymentCreator, DeploymentGroupId, DeploymentId, DeploymentSpec, DeploymentType,
     GitHubToken, InvalidId,
@@ -35,14 +35,12 @@ pub(super) enum SettingsError {
     Location(#[source] LocationError),
     #[error("--deployment-group cannot be used")]
     Group(#[source] InvalidId),
-    #[error("the configuration cannot be used")]
-    Configuration(#[source] ConfigError),
+    #[error(transparent)]
+    Configuration(LocalConfigurationError),
     #[error("the on-premises file cannot be used")]
     OnPremises(#[source] OnPremisesError),
     #[error("the proxy cannot be used")]
     Proxy(#[source] ProxyError),
-    #[error("neither XDG_STATE_HOME nor HOME says where to keep deployments; set one of them")]
-    NoStateDirectory,
     #[error("no name for the deployment could be drawn")]
     Random(#[source] std::io::Error),
     #[error("the path of this program cannot be found out, so it cannot start hooks")]
@@ -66,7 +64,8 @@ pub(super) async fn prepare(arguments: &RunBundleArguments) -> Result<Prepared, 
     let events = local_order(&arguments.events).map_err(SettingsError::Events)?;
     let Loaded {
         config, warnings, ..
-    } = configuration(arguments)?;
+    } = local_configuration(arguments.agent_configuration_file.as_deref())
+        .map_err(SettingsError::Configuration)?;
     let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     if let Err(error) = start_log(&config) {
         warnings.push(format!("there is no log of this deployment: {error}"));
@@ -149,26 +148,6 @@ fn local_id() -> std::io::Result<DeploymentId> {
         .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
         .collect();
     DeploymentId::new(&format!("d-{letters}-local")).map_err(std::io::Error::other)
-}
-
-/// The file that is named; else root's, if there is one; else defaults below the user's own state
-/// directory.
-fn configuration(arguments: &RunBundleArguments) -> Result<Loaded, SettingsError> {
-    let root = nix::unistd::geteuid().is_root();
-    let installed = default_path();
-    let path = match &arguments.agent_configuration_file {
-        Some(path) => path,
-        None if root && installed.exists() => &installed,
-        None => {
-            let state = state_directory(root, |name| std::env::var_os(name))
-                .ok_or(SettingsError::NoStateDirectory)?;
-            let mut loaded = Loaded::defaults(Purpose::Local);
-            loaded.config.root_dir = state.join("deployment-root");
-            loaded.config.log_dir = state.join("log");
-            return Ok(loaded);
-        }
-    };
-    Config::load(path, Purpose::Local).map_err(SettingsError::Configuration)
 }
 
 fn start_log(config: &Config) -> std::io::Result<()> {
