@@ -44,6 +44,12 @@ pub enum Command {
     /// Find out what keeps the agent from working on this host: configuration, identity, network,
     /// credentials, disk. Changes nothing; exit status 1 when something fails.
     Doctor(DoctorArguments),
+    /// Make this host an on-premises instance: check an identity and its credentials, and write the
+    /// on-premises file. The key pair of an IAM user is read from AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY, else from standard input, never from the command line.
+    Register(RegisterArguments),
+    /// Remove the on-premises file, so that this host is no on-premises instance any more.
+    Deregister(DeregisterArguments),
     /// Remove what is not needed any more: old deployments, bundles that are unpacked, leftovers.
     /// Works beside an agent that runs; exit status 1 when something could not be removed.
     Clean(CleanArguments),
@@ -54,6 +60,56 @@ pub enum Command {
     Explain(ExplainArguments),
     /// Print the JSON Schema of an AppSpec, for editors.
     Schema(SchemaArguments),
+}
+
+/// Options of `agent register`.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("identity").required(true)))]
+pub struct RegisterArguments {
+    /// The IAM user that the host is
+    #[arg(long, value_name = "ARN", group = "identity")]
+    pub iam_user_arn: Option<String>,
+
+    /// The IAM session that the host is, arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION
+    #[arg(
+        long,
+        value_name = "ARN",
+        group = "identity",
+        requires = "credentials_file"
+    )]
+    pub iam_session_arn: Option<String>,
+
+    /// The session's shared credentials file, whose profile [default] something else renews
+    #[arg(long, value_name = "FILE", requires = "iam_session_arn")]
+    pub credentials_file: Option<PathBuf>,
+
+    /// The region that the host is registered in
+    #[arg(long)]
+    pub region: String,
+
+    /// The on-premises file to write [default: on_premises_config_file of the configuration]
+    #[arg(long)]
+    pub file: Option<PathBuf>,
+
+    /// Do not ask the service whether it accepts the credentials
+    #[arg(long)]
+    pub no_check: bool,
+
+    /// Replace the file of another identity; the old file is kept beside it
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Options of `agent deregister`.
+#[derive(Debug, Args)]
+pub struct DeregisterArguments {
+    /// The on-premises file to remove [default: on_premises_config_file of the configuration]
+    #[arg(long)]
+    pub file: Option<PathBuf>,
+
+    /// Also while the agent runs, or when the file is not understood
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Options of `agent clean`.

@@ -5,12 +5,15 @@ mod clean;
 mod config_check;
 mod config_show;
 mod configuration;
+mod deregister;
 mod doctor;
 mod exit;
 mod explain;
 mod local_configuration;
 mod log_errors;
+mod on_premises_hints;
 mod readiness;
+mod register;
 mod restart;
 mod run;
 mod run_bundle;
@@ -27,9 +30,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub use arguments::{
-    Arguments, CleanArguments, CleanOutput, Command, ConfigCommand, DoctorArguments, DoctorOutput,
-    ExplainArguments, PlatformName, RunArguments, RunBundleArguments, SchemaArguments,
-    ShowArguments, ShowOutput, StopArguments, ValidateArguments, ValidateOutput,
+    Arguments, CleanArguments, CleanOutput, Command, ConfigCommand, DeregisterArguments,
+    DoctorArguments, DoctorOutput, ExplainArguments, PlatformName, RegisterArguments, RunArguments,
+    RunBundleArguments, SchemaArguments, ShowArguments, ShowOutput, StopArguments,
+    ValidateArguments, ValidateOutput,
 };
 use clap::Parser as _;
 pub use exit::Exit;
@@ -67,6 +71,8 @@ pub fn main() -> ExitCode {
         Command::Restart => restart::main(config),
         Command::Status => status::main(config),
         Command::Doctor(arguments) => doctor::main(config, &arguments),
+        Command::Register(arguments) => register::main(config, &arguments),
+        Command::Deregister(arguments) => deregister::main(config, &arguments),
         Command::Clean(arguments) => clean::main(config, &arguments),
         Command::Config(ConfigCommand::Check) => config_check::main(config),
         Command::Config(ConfigCommand::Show(arguments)) => config_show::main(config, &arguments),

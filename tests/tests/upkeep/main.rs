@@ -10,3 +10,4 @@ mod clean;
 mod clean_beside_others;
 mod clean_layouts;
 mod program;
+mod register;
