@@ -31,9 +31,6 @@ use crate::identity::{
 use crate::install;
 use crate::specification::{SignerCaError, SignerTrust};
 
-/// The journal of commands, under `root_dir` (ours).
-const JOURNAL: &str = "commands.journal";
-
 /// How the daemon was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
@@ -227,6 +224,7 @@ async fn prepare(
     let tracking = config
         .root_dir
         .join(config.ongoing_deployment_tracking.as_str());
+    let journal = host.root.commands_journal();
     Ok(Workshop {
         client: Arc::clone(&client),
         gate: gate.clone(),
@@ -238,7 +236,7 @@ async fn prepare(
         reports: Reports::new(client, gate, signals.clone()),
         signals: signals.clone(),
         journal: JournalFile {
-            path: config.root_dir.join(JOURNAL),
+            path: journal,
             boot_id: hooks_runner::boot_id().map_err(ServiceError::Boot)?,
             opened: OnceLock::new(),
         },
