@@ -224,11 +224,7 @@ async fn prepare(
     let tracking = config
         .root_dir
         .join(config.ongoing_deployment_tracking.as_str());
-    let journal = JournalFile {
-        path: host.root.commands_journal(),
-        boot_id: hooks_runner::boot_id().map_err(ServiceError::Boot)?,
-        opened: OnceLock::new(),
-    };
+    let journal = host.root.commands_journal();
     Ok(Workshop {
         client: Arc::clone(&client),
         gate: gate.clone(),
@@ -239,7 +235,11 @@ async fn prepare(
         signers,
         reports: Reports::new(client, gate, signals.clone()),
         signals: signals.clone(),
-        journal,
+        journal: JournalFile {
+            path: journal,
+            boot_id: hooks_runner::boot_id().map_err(ServiceError::Boot)?,
+            opened: OnceLock::new(),
+        },
     })
 }
 

@@ -63,6 +63,18 @@ impl DeploymentRoot {
         self.path.join("commands.journal")
     }
 
+    /// `local-deployments.history`: what `agent run-bundle` has deployed (ours).
+    #[must_use]
+    pub fn local_deployments(&self) -> PathBuf {
+        self.path.join("local-deployments.history")
+    }
+
+    /// The lock that the writers of [`Self::local_deployments`] contend for (ours).
+    #[must_use]
+    pub fn local_deployments_lock(&self) -> PathBuf {
+        self.path.join(".local-deployments.lock")
+    }
+
     /// `deployment-logs`.
     #[must_use]
     pub fn logs_directory(&self) -> PathBuf {

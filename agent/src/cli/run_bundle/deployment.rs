@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::display::{Display, Ending, EventEnd, Summary};
+use super::record::Record;
 use crate::deployment::DeploymentSpec;
 use crate::deployment_root::DeploymentDirectory;
 use crate::diagnostics::{Diagnostics, SuccessMessage};
@@ -28,17 +29,17 @@ impl LocalDeployment<'_> {
         let claim = claim
             .map(|(_, claim)| claim)
             .map_err(|error| Diagnostics::other(&chain(&error)));
+        let mut record = Record::begin(&self.host.root, self.spec, display);
         let mut ending = Ending::Succeeded;
         for (number, event) in self.events.iter().enumerate() {
             if self.interruption.is_cancelled() {
                 ending = Ending::Cancelled;
                 break;
             }
-            if !self
-                .run_event(number, event, &claim, display)
-                .await
-                .is_success()
-            {
+            record.event_began(event, display);
+            let verdict = self.run_event(number, event, &claim, display).await;
+            record.event_ended(event, &verdict, display);
+            if !verdict.is_success() {
                 let cancelled = self.interruption.is_cancelled();
                 ending = if cancelled {
                     Ending::Cancelled
@@ -48,6 +49,7 @@ impl LocalDeployment<'_> {
                 break;
             }
         }
+        record.ended(ending, display);
         display.end(&Summary {
             deployment_id: self.spec.deployment_id.to_string(),
             ending,

@@ -4,6 +4,7 @@ mod deployment;
 mod display;
 mod interrupt;
 mod location;
+mod record;
 mod settings;
 
 use std::sync::Arc;
