@@ -30,6 +30,10 @@ pub enum Command {
     /// Deploy a bundle on this machine, without the CodeDeploy service.
     #[command(version, disable_version_flag = true)]
     RunBundle(Box<RunBundleArguments>),
+    /// Deploy an earlier revision again on this machine, from its archive, which is still here: the
+    /// last one that succeeded before the current one. The archive is taken as it is now, with what
+    /// hooks may have changed in it.
+    Rollback(RollbackArguments),
     /// Start the agent in the background, through systemd where it has the agent's unit.
     Start,
     /// Stop the agent; hooks go on, and the next agent takes up what was at work.
@@ -345,6 +349,44 @@ pub struct RunBundleArguments {
     /// Print the version
     #[arg(short = 'v', long, action = clap::ArgAction::Version)]
     pub version: Option<bool>,
+}
+
+/// Options of `agent rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArguments {
+    /// The deployment whose revision is deployed again, by its id or the beginning of it
+    #[arg(long, value_name = "ID")]
+    pub to: Option<String>,
+
+    /// The deployment group, by its name or id; may be left out where there is one local group only
+    #[arg(long, value_name = "NAME|ID")]
+    pub group: Option<String>,
+
+    /// Lifecycle events to run, as with run-bundle
+    #[arg(short = 'e', long, value_name = "EVENTS", value_delimiter = ',')]
+    pub events: Vec<String>,
+
+    /// What to do with a file that is in the way, as with run-bundle
+    #[arg(short = 'b', long, value_name = "BEHAVIOR", default_value = "DISALLOW",
+          value_parser = behavior)]
+    pub file_exists_behavior: FileExistsBehavior,
+
+    /// The AppSpec's file name in the revision, as with run-bundle
+    #[arg(short = 'A', long, value_name = "NAME", default_value = "appspec.yml")]
+    pub appspec_filename: String,
+
+    /// Also in a group that the service manages, and to a revision that is not known to have
+    /// succeeded
+    #[arg(long)]
+    pub force: bool,
+
+    /// Only say what would be deployed
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// How to show the run
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub output: Output,
 }
 
 fn bundle_type(text: &str) -> Result<BundleType, String> {

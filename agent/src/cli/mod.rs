@@ -15,6 +15,7 @@ mod on_premises_hints;
 mod readiness;
 mod register;
 mod restart;
+mod rollback;
 mod run;
 mod run_bundle;
 mod schema;
@@ -31,9 +32,9 @@ use std::process::ExitCode;
 
 pub use arguments::{
     Arguments, CleanArguments, CleanOutput, Command, ConfigCommand, DeregisterArguments,
-    DoctorArguments, DoctorOutput, ExplainArguments, PlatformName, RegisterArguments, RunArguments,
-    RunBundleArguments, SchemaArguments, ShowArguments, ShowOutput, StopArguments,
-    ValidateArguments, ValidateOutput,
+    DoctorArguments, DoctorOutput, ExplainArguments, PlatformName, RegisterArguments,
+    RollbackArguments, RunArguments, RunBundleArguments, SchemaArguments, ShowArguments,
+    ShowOutput, StopArguments, ValidateArguments, ValidateOutput,
 };
 use clap::Parser as _;
 pub use exit::Exit;
@@ -66,6 +67,7 @@ pub fn main() -> ExitCode {
             }
             run_bundle::main(&arguments)
         }
+        Command::Rollback(arguments) => rollback::main(config, &arguments),
         Command::Start => start::main(config),
         Command::Stop(arguments) => stop::main(config, &arguments),
         Command::Restart => restart::main(config),

@@ -11,3 +11,4 @@ mod clean_beside_others;
 mod clean_layouts;
 mod program;
 mod register;
+mod rollback;
