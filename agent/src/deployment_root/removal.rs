@@ -152,7 +152,10 @@ mod tests {
         drop(held);
         let aside = set_deployment_aside(made.path()).unwrap().unwrap();
         assert!(!made.path().exists() && aside.join("bundle.tar").exists());
-        assert_eq!(left_aside(group.path()).unwrap(), [aside.clone()]);
+        assert_eq!(
+            left_aside(group.path()).unwrap(),
+            std::slice::from_ref(&aside)
+        );
         remove_tree(&aside).unwrap();
         remove_tree(&aside).unwrap();
         assert_eq!(fs::read_dir(group.path()).unwrap().count(), 0);

@@ -1,7 +1,6 @@
 //! What files occupy on the disk.
 
 use std::ffi::OsStr;
-use std::ops::AddAssign;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -19,10 +18,11 @@ pub struct Usage {
     pub incomplete: bool,
 }
 
-impl AddAssign for Usage {
-    fn add_assign(&mut self, other: Self) {
+impl Usage {
+    /// Counts another in.
+    pub fn add(&mut self, other: Self) {
         self.bytes = self.bytes.saturating_add(other.bytes);
-        self.incomplete |= other.incomplete;
+        self.incomplete = self.incomplete || other.incomplete;
     }
 }
 

@@ -210,6 +210,26 @@ fn an_install_that_was_killed_is_left_to_its_recovery() {
 }
 
 #[test]
+fn a_staging_area_that_a_recovery_has_left_is_named_and_stays() {
+    let host = TestHost::new();
+    let _ = deploy(&host, "one");
+    let left = host.destination().join(".codedeploy-0123456789abcdef");
+    fs_err::create_dir_all(left.join("old")).unwrap();
+    let other = host.destination().join(".codedeploy-notes");
+    fs_err::create_dir(&other).unwrap();
+    let run = Program::new(&host, ["clean"]).run().assert_exit(0);
+    run.assert_says(&format!("the staging area {} (", left.display()));
+    assert!(!run.stdout.contains(other.to_str().unwrap()));
+    assert!(left.exists());
+    // One that an Install knows is its own.
+    let working = host.root().join("deployment-instructions/.other-install");
+    fs_err::create_dir(&working).unwrap();
+    fs_err::write(working.join("staging"), format!("{}\0", left.display())).unwrap();
+    let run = Program::new(&host, ["clean"]).run().assert_exit(0);
+    assert!(!run.stdout.contains("staging area"), "{run:#?}");
+}
+
+#[test]
 fn a_damaged_journal_or_pointer_stops_it() {
     let host = TestHost::new();
     let _ = ["one", "two"].map(|label| deploy(&host, label));

@@ -28,6 +28,7 @@ use crate::daemon::become_configured_user;
 use crate::deployment::DeploymentGroupId;
 use crate::deployment_root::DeploymentRoot;
 use crate::error::chain;
+use crate::install::left_areas;
 
 /// Runs the subcommand.
 pub(super) fn main(named: Option<&Path>, arguments: &CleanArguments) -> Exit {
@@ -61,15 +62,22 @@ fn clean(config: &Config, arguments: &CleanArguments) -> Result<Report, (String,
         None => logs::surplus(&root, config),
         Some(_) => Vec::new(),
     };
-    if arguments.dry_run {
-        return Ok(report::of_a_dry_run(&root, &ids, &at_work, keep, logs));
+    let mut report = if arguments.dry_run {
+        report::of_a_dry_run(&root, &ids, &at_work, keep, logs)
+    } else {
+        let mut swept = Swept::default();
+        for id in &ids {
+            swept.group(&root, id, config, keep);
+        }
+        swept.logs(logs);
+        Report::of(swept)
+    };
+    let areas = ids.iter().map(|id| left_areas(&root, id));
+    match areas.collect::<Result<Vec<_>, _>>() {
+        Ok(areas) => report.note_areas(&areas.into_iter().flatten().collect()),
+        Err(error) => report.add_problem(format!("cannot look for staging areas: {error}")),
     }
-    let mut swept = Swept::default();
-    for id in &ids {
-        swept.group(&root, id, &at_work, keep);
-    }
-    swept.logs(logs);
-    Ok(Report::of(swept))
+    Ok(report)
 }
 
 /// The group of that id, or else the one of that name.

@@ -1,5 +1,8 @@
 //! What is shown: what there is and what would go, or what has gone.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use super::at_work::AtWork;
@@ -87,7 +90,7 @@ impl Shown {
     fn of(group: Group) -> Self {
         let mut strangers = Usage::default();
         for path in &group.strangers {
-            strangers += usage(path);
+            strangers.add(usage(path));
         }
         Self {
             occupied: group
@@ -131,7 +134,7 @@ fn occupied(directory: &DeploymentDirectory) -> Occupied {
         } else {
             &mut occupied.other
         };
-        *part += usage(&path);
+        part.add(usage(&path));
     }
     occupied
 }
@@ -144,6 +147,22 @@ impl Report {
             groups: Vec::new(),
             swept,
         }
+    }
+
+    /// What recoveries have left is named, and stays: it may hold something that is missed.
+    pub(super) fn note_areas(&mut self, areas: &BTreeSet<PathBuf>) {
+        self.swept.notes.extend(areas.iter().map(|area| {
+            format!(
+                "the staging area {} ({}) of an Install was left when that was recovered; look \
+                 through it for what is missed, and remove it by hand",
+                area.display(),
+                size(usage(area))
+            )
+        }));
+    }
+
+    pub(super) fn add_problem(&mut self, problem: String) {
+        self.swept.problems.push(problem);
     }
 
     /// Shows it all; whether everything went that should.
@@ -167,7 +186,7 @@ impl Report {
     fn total(&self) -> Usage {
         let mut total = Usage::default();
         for removed in &self.swept.removed {
-            total += removed.usage;
+            total.add(removed.usage);
         }
         total
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::at_work::AtWork;
 use super::decision::{Going, Kind, going};
 use super::survey::survey;
+use crate::config::Config;
 use crate::deployment::DeploymentGroupId;
 use crate::deployment_root::{
     DeploymentDirectory, DeploymentRoot, Usage, remove_tree, set_deployment_aside, set_parts_aside,
@@ -61,10 +62,10 @@ impl Swept {
         &mut self,
         root: &DeploymentRoot,
         id: &DeploymentGroupId,
-        at_work: &AtWork,
+        config: &Config,
         keep: usize,
     ) {
-        let aside = match set_aside(root, id, at_work, keep, self) {
+        let aside = match set_aside(root, id, config, keep, self) {
             Ok(aside) => aside,
             Err(problem) => {
                 self.problems.push(format!("group {id}: {problem}"));
@@ -82,7 +83,7 @@ impl Swept {
 fn set_aside(
     root: &DeploymentRoot,
     id: &DeploymentGroupId,
-    at_work: &AtWork,
+    config: &Config,
     keep: usize,
     swept: &mut Swept,
 ) -> Result<Vec<(Going, PathBuf)>, String> {
@@ -93,7 +94,8 @@ fn set_aside(
         ));
         return Ok(Vec::new());
     };
-    let group = survey(root, id, at_work).map_err(|error| chain(&error))?;
+    let at_work = AtWork::read(root, config).map_err(|error| chain(&error))?;
+    let group = survey(root, id, &at_work).map_err(|error| chain(&error))?;
     if group.unrecovered {
         swept.notes.push(unrecovered(id));
     }
