@@ -12,13 +12,14 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use super::DeploymentDirectory;
-use crate::files::Lock;
+use crate::files::{Lock, LockError};
 
 /// Names, in a group's directory, what was moved aside to be removed. AWS's agents take it for an
 /// old deployment and remove it as well.
 const ASIDE: &str = ".removed-";
 
-/// Moves a whole deployment aside; none when it is in use. The next step is [`remove_tree`].
+/// Moves a whole deployment aside; none when it is in use. The next step is [`remove_tree`]. On a
+/// full disk, where nothing can be moved, it is left where it is.
 ///
 /// # Errors
 /// When it cannot be locked or moved.
@@ -26,18 +27,17 @@ pub fn set_deployment_aside(path: &Path) -> io::Result<Option<PathBuf>> {
     let aside = aside(path, None)?;
     if !fs::symlink_metadata(path)?.is_dir() {
         // Something else that stands among the deployments: nobody can be at work in it.
-        fs::rename(path, &aside)?;
-        return Ok(Some(aside));
+        return rename(path, aside).map(Some);
     }
-    let Some(_held) = lock(path)? else {
-        return Ok(None);
-    };
-    fs::rename(path, &aside)?;
-    Ok(Some(aside))
+    match lock(path)? {
+        Held::BySomebody => Ok(None),
+        Held::Here(_lock) => rename(path, aside).map(Some),
+    }
 }
 
-/// Moves files and directories of a deployment aside, as far as they are there; none when it is
-/// in use. Its time of modification, by which retention goes, stays what it was.
+/// Moves files and directories of a deployment aside, as far as they are there, as
+/// [`set_deployment_aside`] does with all of it; none when it is in use. Its time of modification,
+/// by which retention goes, stays what it was.
 ///
 /// # Errors
 /// When it cannot be locked, or one of them cannot be moved.
@@ -49,14 +49,13 @@ pub fn set_parts_aside(
     let directory = fs::File::open(path)?;
     let modified = directory.metadata()?.modified()?;
     let moved = (|| {
-        let Some(_held) = lock(path)? else {
+        let Held::Here(_lock) = lock(path)? else {
             return Ok(None);
         };
         let mut moved = Vec::new();
         for part in parts {
-            let aside = aside(path, part.file_name())?;
-            match fs::rename(part, &aside) {
-                Ok(()) => moved.push(aside),
+            match rename(part, aside(path, part.file_name())?) {
+                Ok(aside) => moved.push(aside),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
@@ -106,14 +105,39 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The lock of a deployment that is still where it was; none when somebody has it.
-fn lock(deployment: &Path) -> io::Result<Option<Lock>> {
+/// Who has a deployment's lock.
+enum Held {
+    /// This process; or, on a full disk where it cannot be made, nobody.
+    Here(Option<Lock>),
+    BySomebody,
+}
+
+/// Takes the lock of a deployment that is still where it was.
+fn lock(deployment: &Path) -> io::Result<Held> {
     let path = DeploymentDirectory::from_pointer(deployment.to_owned()).in_use();
-    let lock = Lock::try_acquire(&path).map_err(|error| {
-        let crate::files::LockError::Io { source, .. } = error;
-        source
-    })?;
-    Ok(lock.filter(|lock| lock.is_at(&path)))
+    match Lock::try_acquire(&path) {
+        Ok(Some(lock)) if lock.is_at(&path) => Ok(Held::Here(Some(lock))),
+        Ok(_) => Ok(Held::BySomebody),
+        // Removing is what makes room again.
+        Err(LockError::Io { source, .. }) if has_no_room(&source) && !Lock::is_held(&path) => {
+            Ok(Held::Here(None))
+        }
+        Err(LockError::Io { source, .. }) => Err(source),
+    }
+}
+
+/// Where it is afterwards: where it was, when there is no room for another name.
+fn rename(path: &Path, aside: PathBuf) -> io::Result<PathBuf> {
+    match fs::rename(path, &aside) {
+        Ok(()) => Ok(aside),
+        Err(error) if has_no_room(&error) => Ok(path.to_owned()),
+        Err(error) => Err(error),
+    }
+}
+
+fn has_no_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded)
 }
 
 /// The name beside a deployment for it, or for a part of it.
@@ -173,5 +197,49 @@ mod tests {
         assert_eq!(moved, [group.path().join(".removed-d-1.bundle.tar")]);
         let modified = fs::metadata(made.path()).unwrap().modified().unwrap();
         assert_eq!(modified, time);
+    }
+
+    /// A file system on which no more files can be made; unmounted when dropped.
+    struct Full(tempfile::TempDir);
+
+    impl Full {
+        fn mount() -> Option<Self> {
+            if !integration_tests::running_as_root("removing on a full disk") {
+                return None;
+            }
+            let at = tempfile::tempdir().unwrap();
+            let none = None::<&str>;
+            let options = Some("nr_inodes=8");
+            let flags = nix::mount::MsFlags::empty();
+            let mounted = nix::mount::mount(none, at.path(), Some("tmpfs"), flags, options);
+            assert!(
+                mounted.is_ok() || std::env::var_os("REQUIRE_ROOT_TESTS").is_none(),
+                "cannot mount"
+            );
+            mounted.is_ok().then_some(Self(at))
+        }
+    }
+
+    impl Drop for Full {
+        fn drop(&mut self) {
+            let _ = nix::mount::umount(self.0.path());
+        }
+    }
+
+    #[test]
+    fn a_full_disk_keeps_nothing_from_being_removed() {
+        let Some(full) = Full::mount() else { return };
+        let made = deployment(full.0.path());
+        for number in 0.. {
+            if fs::write(made.path().join(format!("{number}")), "").is_err() {
+                break;
+            }
+        }
+        assert!(Lock::try_acquire(&made.in_use()).is_err());
+        let parts = set_parts_aside(&made, &[made.bundle()]).unwrap().unwrap();
+        assert_eq!(parts.len(), 1);
+        let aside = set_deployment_aside(made.path()).unwrap().unwrap();
+        remove_tree(&aside).unwrap();
+        assert!(!made.path().exists());
     }
 }

@@ -1,12 +1,12 @@
 //! `agent register` and `agent deregister`: a host becomes an on-premises instance, and ceases to
 //! be one.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use integration_tests::fakes::command_service::{ACCESS_KEY, DeploymentEnd, Operation, SECRET_KEY};
-use integration_tests::{DaemonHost, TestHost, snapshot};
+use integration_tests::{DaemonHost, TestHost, running_as_root, snapshot};
 use rstest::rstest;
 
 use crate::program::{Program, Run};
@@ -291,4 +291,21 @@ fn what_is_no_on_premises_file_is_not_removed() {
         .assert_exit(1)
         .assert_says("--force");
     assert!(file.exists());
+}
+
+#[test]
+fn the_file_is_the_configured_users() {
+    if !running_as_root("giving a file to another user") {
+        return;
+    }
+    let host = TestHost::with_configuration("user: nobody\n");
+    let arguments = ["--no-check", "--iam-user-arn", DaemonHost::IDENTIFIER];
+    let program = register(&host, &arguments)
+        .variable("AWS_ACCESS_KEY_ID", "AKIDX")
+        .variable("AWS_SECRET_ACCESS_KEY", "HUSH");
+    run(program).assert_exit(0);
+    let file = fs_err::metadata(host.on_premises_file()).unwrap();
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
+    assert_eq!(file.uid(), nobody.uid.as_raw());
+    assert_eq!(mode(host.on_premises_file()), 0o600);
 }

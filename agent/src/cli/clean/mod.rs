@@ -6,6 +6,7 @@
 
 mod at_work;
 mod decision;
+mod dry_run;
 mod logs;
 mod report;
 mod survey;
@@ -63,7 +64,7 @@ fn clean(config: &Config, arguments: &CleanArguments) -> Result<Report, (String,
         Some(_) => Vec::new(),
     };
     let mut report = if arguments.dry_run {
-        report::of_a_dry_run(&root, &ids, &at_work, keep, logs)
+        dry_run::look(&root, &ids, &at_work, keep, logs)
     } else {
         let mut swept = Swept::default();
         for id in &ids {

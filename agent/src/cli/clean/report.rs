@@ -5,138 +5,22 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::at_work::AtWork;
-use super::decision::{Going, Kind, going};
-use super::survey::{Deployment, Group, survey};
-use super::sweep::{Removed, Swept, unrecovered};
+use super::decision::Kind;
+use super::dry_run::Shown;
+use super::survey::Deployment;
+use super::sweep::Swept;
 use crate::cli::Exit;
 use crate::cli::arguments::CleanOutput;
 use crate::deployment::DeploymentGroupId;
-use crate::deployment_root::{DeploymentDirectory, DeploymentRoot, Usage, usage};
-use crate::error::chain;
-
-/// What a deployment occupies.
-#[derive(Debug, Default)]
-struct Occupied {
-    archive: Usage,
-    bundle: Usage,
-    partial: Usage,
-    hook_runs: Usage,
-    /// Logs and all the rest.
-    other: Usage,
-}
-
-/// What there is of a group.
-#[derive(Debug)]
-struct Shown {
-    group: Group,
-    occupied: Vec<Occupied>,
-    strangers: Usage,
-}
+use crate::deployment_root::{Usage, usage};
 
 /// All that is to be shown.
 #[derive(Debug)]
 pub(super) struct Report {
-    dry_run: bool,
+    pub(super) dry_run: bool,
     /// In a dry run only.
-    groups: Vec<Shown>,
-    swept: Swept,
-}
-
-/// Looks at everything, and changes nothing.
-pub(super) fn of_a_dry_run(
-    root: &DeploymentRoot,
-    ids: &[DeploymentGroupId],
-    at_work: &AtWork,
-    keep: usize,
-    logs: Vec<Going>,
-) -> Report {
-    let mut report = Report {
-        dry_run: true,
-        groups: Vec::new(),
-        swept: Swept::default(),
-    };
-    let swept = &mut report.swept;
-    for id in ids {
-        let looked = survey(root, id, at_work).map_err(|error| chain(&error));
-        let looked = looked.and_then(|group| {
-            let going = going(&group, keep).map_err(|error| chain(&error))?;
-            Ok((group, going))
-        });
-        match looked {
-            Err(problem) => swept.problems.push(format!("group {id}: {problem}")),
-            Ok((group, going)) => {
-                if group.unrecovered {
-                    swept.notes.push(unrecovered(id));
-                }
-                swept.removed.extend(going.into_iter().map(|going| Removed {
-                    group: Some(id.clone()),
-                    usage: usage(&going.path),
-                    going,
-                }));
-                report.groups.push(Shown::of(group));
-            }
-        }
-    }
-    swept.removed.extend(logs.into_iter().map(|going| Removed {
-        group: None,
-        usage: usage(&going.path),
-        going,
-    }));
-    report
-}
-
-impl Shown {
-    fn of(group: Group) -> Self {
-        let mut strangers = Usage::default();
-        for path in &group.strangers {
-            strangers.add(usage(path));
-        }
-        Self {
-            occupied: group
-                .deployments
-                .iter()
-                .map(|one| occupied(&one.directory))
-                .collect(),
-            strangers,
-            group,
-        }
-    }
-}
-
-fn occupied(directory: &DeploymentDirectory) -> Occupied {
-    let mut occupied = Occupied::default();
-    let Ok(entries) = fs_err::read_dir(directory.path()) else {
-        occupied.other.incomplete = true;
-        return occupied;
-    };
-    for entry in entries {
-        let Ok(entry) = entry else {
-            occupied.other.incomplete = true;
-            continue;
-        };
-        let path = entry.path();
-        let part = if path == directory.archive() {
-            &mut occupied.archive
-        } else if path == directory.bundle() {
-            &mut occupied.bundle
-        } else if [
-            directory.partial_archive(),
-            directory.replaced_archive(),
-            directory.partial_bundle(),
-            directory.bundle_parts(),
-        ]
-        .contains(&path)
-        {
-            &mut occupied.partial
-        } else if path == directory.hook_runs() {
-            &mut occupied.hook_runs
-        } else {
-            &mut occupied.other
-        };
-        part.add(usage(&path));
-    }
-    occupied
+    pub(super) groups: Vec<Shown>,
+    pub(super) swept: Swept,
 }
 
 impl Report {

@@ -9,7 +9,7 @@ use fs_err as fs;
 use crate::config::Config;
 use crate::daemon::{PrivilegeError, configured_user};
 use crate::files::write_atomically;
-use crate::identity::{OnPremises, OnPremisesError};
+use crate::identity::{OnPremises, OnPremisesError, OnPremisesWarning};
 
 /// For its owner alone: it may hold a key.
 const MODE: u32 = 0o600;
@@ -48,6 +48,19 @@ pub(super) enum FileError {
     User(#[source] PrivilegeError),
     #[error("cannot write the on-premises file")]
     Write(#[source] io::Error),
+}
+
+/// Why nobody can be told from the file.
+fn nobody(path: &Path, warnings: Vec<OnPremisesWarning>) -> FileError {
+    let path = path.to_owned();
+    let unreadable = warnings.into_iter().find_map(|warning| match warning {
+        OnPremisesWarning::Unreadable(source) => Some(source),
+        _ => None,
+    });
+    match unreadable {
+        Some(source) => FileError::Look { path, source },
+        None => FileError::Nobody { path },
+    }
 }
 
 /// A place that may be written to.
@@ -89,9 +102,7 @@ impl<'a> Place<'a> {
                 path: path.to_owned(),
                 existing: existing.host_identifier,
             },
-            Ok((None, _)) => FileError::Nobody {
-                path: path.to_owned(),
-            },
+            Ok((None, warnings)) => nobody(path, warnings),
             Err(error) => FileError::Unusable(error),
         };
         if !force {
