@@ -14,6 +14,7 @@ pub mod diagnostics;
 pub mod error;
 pub mod executor;
 pub mod files;
+pub mod history;
 pub mod hooks;
 pub mod http;
 pub mod identity;

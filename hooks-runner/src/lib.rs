@@ -68,6 +68,7 @@ pub use format::{FORMAT_VERSION, FormatError};
 pub use launch::{
     Interrupter, LaunchError, Program, RunState, Running, adopt, inspect, launch, requested,
 };
+pub use logs::surplus_log_files;
 pub use outcome::{Holder, Outcome, ScriptResult, Signal, Stream};
 pub use processes::boot_id;
 pub use program::{PROGRAM_NAME, is_called_as_runner, main};

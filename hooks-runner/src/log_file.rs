@@ -166,6 +166,29 @@ impl LogFile {
     }
 }
 
+/// Rotated files of the log at `path` whose numbers no rotation to `files` files gives or reaches.
+pub(crate) fn surplus(path: &Path, files: u32) -> io::Result<Vec<PathBuf>> {
+    let (Some(directory), Some(own)) = (path.parent(), path.file_name().and_then(|n| n.to_str()))
+    else {
+        return Ok(Vec::new());
+    };
+    let number = |name: &str| -> Option<u32> {
+        let digits = name.strip_prefix(own)?.strip_prefix('.')?;
+        let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| digits.parse().ok()).flatten()
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        let number = entry.file_name().to_str().and_then(number);
+        if number.is_some_and(|number| number >= files.saturating_sub(1)) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
@@ -246,6 +269,25 @@ mod tests {
         expected.sort();
         assert_eq!(lines, expected);
         assert!(directory.path().join("all.log.1").exists());
+    }
+
+    #[test]
+    fn only_what_no_rotation_reaches_is_too_much() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x.log");
+        for name in [
+            "x.log",
+            "x.log.0",
+            "x.log.6",
+            "x.log.7",
+            "x.log.12",
+            "x.log.7.gz",
+            "y.log.9",
+        ] {
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        let expected = ["x.log.12", "x.log.7"].map(|name| directory.path().join(name));
+        assert_eq!(surplus(&path, 8).unwrap(), expected);
     }
 
     #[test]

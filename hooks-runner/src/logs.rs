@@ -3,9 +3,11 @@
 //! Entries of one round are collected and written with one `write` a log. A log that cannot be
 //! written costs a warning, never the script.
 
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::log_file::{LogFile, Rotation};
+use crate::log_file::{self, LogFile, Rotation};
 use crate::request::Request;
 use crate::sys::{self, LocalTime};
 
@@ -15,6 +17,15 @@ const ROTATION: Rotation = Rotation {
     files: 8,
     restricted: false,
 };
+
+/// Rotated files of the scripts' log at `path` that are more than are kept; rotations do not reach
+/// them any more.
+///
+/// # Errors
+/// When the log's directory cannot be listed.
+pub fn surplus_log_files(path: &Path) -> io::Result<Vec<PathBuf>> {
+    log_file::surplus(path, ROTATION.files)
+}
 
 /// A round is written early when it has grown to this many bytes.
 const ROUND_BYTES: usize = 256 * 1024;

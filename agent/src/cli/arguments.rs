@@ -1,5 +1,6 @@
 //! The command line's grammar (contract: host, "Command line").
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
@@ -29,6 +30,10 @@ pub enum Command {
     /// Deploy a bundle on this machine, without the CodeDeploy service.
     #[command(version, disable_version_flag = true)]
     RunBundle(Box<RunBundleArguments>),
+    /// Deploy an earlier revision again on this machine, from its archive, which is still here: the
+    /// last one that succeeded before the current one. The archive is taken as it is now, with what
+    /// hooks may have changed in it.
+    Rollback(RollbackArguments),
     /// Start the agent in the background, through systemd where it has the agent's unit.
     Start,
     /// Stop the agent; hooks go on, and the next agent takes up what was at work.
@@ -47,6 +52,15 @@ pub enum Command {
     /// Find out what keeps the agent from working on this host: configuration, identity, network,
     /// credentials, disk. Changes nothing; exit status 1 when something fails.
     Doctor(DoctorArguments),
+    /// Make this host an on-premises instance: check an identity and its credentials, and write the
+    /// on-premises file. The key pair of an IAM user is read from AWS_ACCESS_KEY_ID and
+    /// AWS_SECRET_ACCESS_KEY, else from standard input, never from the command line.
+    Register(RegisterArguments),
+    /// Remove the on-premises file, so that this host is no on-premises instance any more.
+    Deregister(DeregisterArguments),
+    /// Remove what is not needed any more: old deployments, bundles that are unpacked, leftovers.
+    /// Works beside an agent that runs; exit status 1 when something could not be removed.
+    Clean(CleanArguments),
     /// Check an AppSpec, alone or with its bundle: exit status 0 without errors, 1 with errors, 2
     /// when it cannot be read.
     Validate(ValidateArguments),
@@ -54,6 +68,85 @@ pub enum Command {
     Explain(ExplainArguments),
     /// Print the JSON Schema of an AppSpec, for editors.
     Schema(SchemaArguments),
+}
+
+/// Options of `agent register`.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("identity").required(true)))]
+pub struct RegisterArguments {
+    /// The IAM user that the host is
+    #[arg(long, value_name = "ARN", group = "identity")]
+    pub iam_user_arn: Option<String>,
+
+    /// The IAM session that the host is, arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION
+    #[arg(
+        long,
+        value_name = "ARN",
+        group = "identity",
+        requires = "credentials_file"
+    )]
+    pub iam_session_arn: Option<String>,
+
+    /// The session's shared credentials file, whose profile [default] something else renews
+    #[arg(long, value_name = "FILE", requires = "iam_session_arn")]
+    pub credentials_file: Option<PathBuf>,
+
+    /// The region that the host is registered in
+    #[arg(long)]
+    pub region: String,
+
+    /// The on-premises file to write [default: on_premises_config_file of the configuration]
+    #[arg(long)]
+    pub file: Option<PathBuf>,
+
+    /// Do not ask the service whether it accepts the credentials
+    #[arg(long)]
+    pub no_check: bool,
+
+    /// Replace the file of another identity; the old file is kept beside it
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Options of `agent deregister`.
+#[derive(Debug, Args)]
+pub struct DeregisterArguments {
+    /// The on-premises file to remove [default: on_premises_config_file of the configuration]
+    #[arg(long)]
+    pub file: Option<PathBuf>,
+
+    /// Also while the agent runs, or when the file is not understood
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Options of `agent clean`.
+#[derive(Debug, Args)]
+pub struct CleanArguments {
+    /// Only show what is there, and what would go
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// Only this deployment group, by its name or id
+    #[arg(long, value_name = "NAME|ID")]
+    pub group: Option<String>,
+
+    /// How many revisions of a group stay [default: max_revisions of the configuration]
+    #[arg(long, value_name = "N")]
+    pub keep: Option<NonZeroU32>,
+
+    /// How to show it
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub output: CleanOutput,
+}
+
+/// How it is shown what is there and what goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CleanOutput {
+    /// For people.
+    Human,
+    /// One JSON object.
+    Json,
 }
 
 /// Options of `agent validate`.
@@ -260,6 +353,44 @@ pub struct RunBundleArguments {
     /// Print the version
     #[arg(short = 'v', long, action = clap::ArgAction::Version)]
     pub version: Option<bool>,
+}
+
+/// Options of `agent rollback`.
+#[derive(Debug, Args)]
+pub struct RollbackArguments {
+    /// The deployment whose revision is deployed again, by its id or the beginning of it
+    #[arg(long, value_name = "ID")]
+    pub to: Option<String>,
+
+    /// The deployment group, by its name or id; may be left out where there is one local group only
+    #[arg(long, value_name = "NAME|ID")]
+    pub group: Option<String>,
+
+    /// Lifecycle events to run, as with run-bundle
+    #[arg(short = 'e', long, value_name = "EVENTS", value_delimiter = ',')]
+    pub events: Vec<String>,
+
+    /// What to do with a file that is in the way, as with run-bundle
+    #[arg(short = 'b', long, value_name = "BEHAVIOR", default_value = "DISALLOW",
+          value_parser = behavior)]
+    pub file_exists_behavior: FileExistsBehavior,
+
+    /// The AppSpec's file name in the revision, as with run-bundle
+    #[arg(short = 'A', long, value_name = "NAME", default_value = "appspec.yml")]
+    pub appspec_filename: String,
+
+    /// Also in a group that the service manages, and to a revision that is not known to have
+    /// succeeded
+    #[arg(long)]
+    pub force: bool,
+
+    /// Only say what would be deployed
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// How to show the run
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub output: Output,
 }
 
 fn bundle_type(text: &str) -> Result<BundleType, String> {

@@ -1,16 +1,22 @@
 //! The command line: arguments, one file a subcommand, output, exit codes.
 
 mod arguments;
+mod clean;
 mod config_check;
 mod config_show;
 mod configuration;
+mod deregister;
 mod doctor;
 mod exit;
 mod explain;
+mod local_configuration;
 mod log_errors;
 mod metrics;
+mod on_premises_hints;
 mod readiness;
+mod register;
 mod restart;
+mod rollback;
 mod run;
 mod run_bundle;
 mod schema;
@@ -26,9 +32,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub use arguments::{
-    Arguments, Command, ConfigCommand, DoctorArguments, DoctorOutput, ExplainArguments,
-    PlatformName, RunArguments, RunBundleArguments, SchemaArguments, ShowArguments, ShowOutput,
-    StopArguments, ValidateArguments, ValidateOutput,
+    Arguments, CleanArguments, CleanOutput, Command, ConfigCommand, DeregisterArguments,
+    DoctorArguments, DoctorOutput, ExplainArguments, PlatformName, RegisterArguments,
+    RollbackArguments, RunArguments, RunBundleArguments, SchemaArguments, ShowArguments,
+    ShowOutput, StopArguments, ValidateArguments, ValidateOutput,
 };
 use clap::Parser as _;
 pub use exit::Exit;
@@ -61,12 +68,16 @@ pub fn main() -> ExitCode {
             }
             run_bundle::main(&arguments)
         }
+        Command::Rollback(arguments) => rollback::main(config, &arguments),
         Command::Start => start::main(config),
         Command::Stop(arguments) => stop::main(config, &arguments),
         Command::Restart => restart::main(config),
         Command::Status => status::main(config),
         Command::Metrics => metrics::main(config),
         Command::Doctor(arguments) => doctor::main(config, &arguments),
+        Command::Register(arguments) => register::main(config, &arguments),
+        Command::Deregister(arguments) => deregister::main(config, &arguments),
+        Command::Clean(arguments) => clean::main(config, &arguments),
         Command::Config(ConfigCommand::Check) => config_check::main(config),
         Command::Config(ConfigCommand::Show(arguments)) => config_show::main(config, &arguments),
         Command::Validate(arguments) => validate::main(&arguments),

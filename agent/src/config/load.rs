@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::document::Document;
-use super::small_file::{self, SmallFile};
 use super::{Config, ConfigError, ConfigWarning, Problem, Purpose, WarningKind, keys};
+use crate::files::small_file::{self, SmallFile};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,7 +21,6 @@ mod keys;
 mod load;
 mod proxy;
 mod settings;
-pub(crate) mod small_file;
 #[cfg(test)]
 mod tests;
 mod values;

@@ -15,7 +15,6 @@ use crate::deployment::DeploymentSpec;
 use crate::diagnostics::Diagnostics;
 use crate::error::chain;
 use crate::executor::{Beginning, End, Executor, Progress, Requester as _};
-use crate::files::Lock;
 use crate::journal::{Journal, Settlement, TakenCommand};
 use crate::lifecycle::{Command, LifecycleEvent, Resolution, State, Verdict};
 use crate::metrics::EventResult;
@@ -145,19 +144,10 @@ impl<C: ControlPlane + 'static> Workshop<C> {
                 return self.hand_over_unbegun(journal, taken, noted).await;
             }
         };
-        let claimed = self
-            .host
-            .make_directories(&spec)
-            .map_err(|error| error.to_string())
-            .and_then(|directory| {
-                Lock::try_acquire(&directory.in_use()).map_err(|error| chain(&error))
-            });
-        let _in_use = match claimed {
-            Ok(in_use) => in_use,
+        let _claim = match self.host.claim(&spec).await {
+            Ok((_, claim)) => claim,
             Err(error) => {
-                let verdict = Diagnostics::other(&format!(
-                    "cannot prepare the deployment's directory: {error}"
-                ));
+                let verdict = Diagnostics::other(&chain(&error));
                 return self.finish(journal, taken, noted, verdict).await;
             }
         };

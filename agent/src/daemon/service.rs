@@ -33,9 +33,6 @@ use crate::install;
 use crate::metrics::Metrics;
 use crate::specification::{SignerCaError, SignerTrust};
 
-/// The journal of commands, under `root_dir` (ours).
-const JOURNAL: &str = "commands.journal";
-
 /// How the daemon was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
@@ -248,6 +245,7 @@ async fn prepare(
     let tracking = config
         .root_dir
         .join(config.ongoing_deployment_tracking.as_str());
+    let journal = host.root.commands_journal();
     Ok(Workshop {
         client: Arc::clone(&client),
         gate: gate.clone(),
@@ -259,7 +257,7 @@ async fn prepare(
         reports: Reports::new(client, gate, signals.clone(), metrics.clone()),
         signals: signals.clone(),
         journal: JournalFile {
-            path: config.root_dir.join(JOURNAL),
+            path: journal,
             boot_id: hooks_runner::boot_id().map_err(ServiceError::Boot)?,
             opened: OnceLock::new(),
         },

@@ -57,6 +57,24 @@ impl DeploymentRoot {
         }
     }
 
+    /// `commands.journal`: the service's commands, at work and over (ours).
+    #[must_use]
+    pub fn commands_journal(&self) -> PathBuf {
+        self.path.join("commands.journal")
+    }
+
+    /// `local-deployments.history`: what `agent run-bundle` has deployed (ours).
+    #[must_use]
+    pub fn local_deployments(&self) -> PathBuf {
+        self.path.join("local-deployments.history")
+    }
+
+    /// The lock that the writers of [`Self::local_deployments`] contend for (ours).
+    #[must_use]
+    pub fn local_deployments_lock(&self) -> PathBuf {
+        self.path.join(".local-deployments.lock")
+    }
+
     /// `deployment-logs`.
     #[must_use]
     pub fn logs_directory(&self) -> PathBuf {
@@ -106,6 +124,24 @@ impl DeploymentDirectory {
     #[must_use]
     pub fn partial_archive(&self) -> PathBuf {
         self.path.join("deployment-archive.partial")
+    }
+
+    /// An archive of an earlier try, while another takes its place.
+    #[must_use]
+    pub fn replaced_archive(&self) -> PathBuf {
+        self.path.join("deployment-archive.replaced")
+    }
+
+    /// What becomes [`Self::bundle`] when all of it is there.
+    #[must_use]
+    pub fn partial_bundle(&self) -> PathBuf {
+        self.path.join("bundle.tar.partial")
+    }
+
+    /// Which parts of a download are there, until the bundle is unpacked.
+    #[must_use]
+    pub fn bundle_parts(&self) -> PathBuf {
+        self.path.join("bundle.tar.parts")
     }
 
     /// `logs/scripts.log`: the output of this deployment's hooks.

@@ -7,10 +7,8 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
-
 use super::DeploymentDirectory;
-use crate::files::write_atomically;
+use crate::files::{small_file, write_atomically};
 
 /// A pointer file could not be read, or does not hold what it should.
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +36,8 @@ pub enum PointerError {
 /// # Errors
 /// When the file is there and cannot be used.
 pub fn read_pointer(path: &Path) -> Result<Option<DeploymentDirectory>, PointerError> {
-    let mut content = match fs::read(path) {
-        Ok(content) => content,
+    let mut content = match small_file::read(path) {
+        Ok(file) => file.content,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(PointerError::Read(error)),
     };
@@ -68,6 +66,8 @@ pub fn write_pointer(path: &Path, deployment: &Path, mode: u32) -> io::Result<()
 
 #[cfg(test)]
 mod tests {
+    use fs_err as fs;
+
     use super::*;
 
     #[test]

@@ -6,8 +6,7 @@ use std::time::SystemTime;
 
 use fs_err as fs;
 
-use super::DeploymentDirectory;
-use crate::files::Lock;
+use super::removal::{is_aside, left_aside, remove_tree, set_deployment_aside};
 
 /// Old deployments could not be looked through.
 #[derive(Debug, thiserror::Error)]
@@ -26,28 +25,34 @@ pub struct Stuck {
     pub error: io::Error,
 }
 
-/// Removes the oldest deployments (by modification time) in `group` until, with the current one,
-/// no more than `max_revisions` are left. What is in `keep` never goes: the current deployment,
-/// the last successful one, one whose archive is about to be used again; nor does one that is
-/// running. Every entry counts, as it does for AWS's agents.
-///
-/// What cannot be removed is returned and is no reason to fail a deployment.
+/// The deployments of a group that may go, and how many of them are too many.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Surplus {
+    /// Oldest first, by modification time.
+    pub candidates: Vec<PathBuf>,
+    /// How many of them are to go.
+    pub count: usize,
+}
+
+/// What is too much when no more than `max_revisions` entries of the directory `group` are to be
+/// left. What is in `keep` is no candidate. Every entry counts, as it does for AWS's agents.
 ///
 /// # Errors
 /// When the group's directory cannot be listed.
-pub fn remove_old_deployments(
+pub fn surplus(
     group: &Path,
     max_revisions: usize,
     keep: &[&Path],
-) -> Result<Vec<Stuck>, RetentionError> {
+) -> Result<Surplus, RetentionError> {
     let mut candidates = Vec::new();
     let mut kept = 0_usize;
     for entry in fs::read_dir(group).map_err(RetentionError::List)? {
-        let entry = entry.map_err(RetentionError::List)?;
-        let path = entry.path();
+        let path = entry.map_err(RetentionError::List)?.path();
+        if is_aside(&path) {
+            continue;
+        }
         // By name: a pointer may spell the directories above in another way.
-        let named = keep.iter().any(|kept| kept.file_name() == path.file_name());
-        if named || Lock::is_held(&DeploymentDirectory::from_pointer(path.clone()).in_use()) {
+        if keep.iter().any(|kept| kept.file_name() == path.file_name()) {
             kept += 1;
             continue;
         }
@@ -58,25 +63,56 @@ pub fn remove_old_deployments(
         candidates.push((modified, path));
     }
     candidates.sort();
-    let surplus = (candidates.len() + kept).saturating_sub(max_revisions);
-    let mut stuck = Vec::new();
-    for (_, path) in candidates.into_iter().take(surplus) {
-        if let Err(error) = remove(&path)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            stuck.push(Stuck { path, error });
-        }
-    }
-    Ok(stuck)
+    let count = (candidates.len() + kept).saturating_sub(max_revisions);
+    Ok(Surplus {
+        count: count.min(candidates.len()),
+        candidates: candidates.into_iter().map(|(_, path)| path).collect(),
+    })
 }
 
-fn remove(path: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(path)?.is_dir() {
-        // Walks by descriptors and never through links.
-        fs::remove_dir_all(path)
-    } else {
-        fs::remove_file(path)
+/// Removes the oldest deployments (by modification time) in `group` until, with the current one,
+/// no more than `max_revisions` are left. What is in `keep` never goes: the current deployment,
+/// the last successful one, one whose archive is about to be used again; nor does one that is
+/// running.
+///
+/// What cannot be removed is returned and is no reason to fail a deployment.
+///
+/// # Errors
+/// When the group's directory cannot be listed.
+pub fn remove_old_deployments(
+    group: &Path,
+    max_revisions: usize,
+    keep: &[&Path],
+) -> Result<Vec<Stuck>, RetentionError> {
+    let mut stuck = Vec::new();
+    let mut remove = |path: PathBuf| {
+        if let Err(error) = remove_tree(&path) {
+            stuck.push(Stuck { path, error });
+        }
+    };
+    left_aside(group)
+        .map_err(RetentionError::List)?
+        .into_iter()
+        .for_each(&mut remove);
+    let Surplus {
+        candidates,
+        mut count,
+    } = surplus(group, max_revisions, keep)?;
+    let mut immovable = Vec::new();
+    for path in candidates {
+        if count == 0 {
+            break;
+        }
+        match set_deployment_aside(&path) {
+            Ok(None) => continue,
+            Ok(Some(aside)) => remove(aside),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => immovable.push(Stuck { path, error }),
+        }
+        count -= 1;
     }
+    stuck.extend(immovable);
+    Ok(stuck)
 }
 
 #[cfg(test)]
@@ -84,6 +120,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::deployment_root::DeploymentDirectory;
+    use crate::files::Lock;
 
     /// A group with deployments `d-0` (oldest) to `d-<count - 1>`.
     fn group(count: u64) -> tempfile::TempDir {
@@ -134,6 +172,15 @@ mod tests {
         let current = group.path().join("d-2");
         remove_old_deployments(group.path(), 1, &[&current]).unwrap();
         assert_eq!(left(group.path()), ["d-0", "d-2"]);
+    }
+
+    #[test]
+    fn what_a_killed_removal_left_goes_and_does_not_count() {
+        let group = group(3);
+        let left = group.path().join(".removed-d-9");
+        fs::create_dir_all(left.join("deployment-archive")).unwrap();
+        remove_old_deployments(group.path(), 3, &[]).unwrap();
+        assert_eq!(self::left(group.path()), ["d-0", "d-1", "d-2"]);
     }
 
     #[test]

@@ -4,12 +4,14 @@ use std::fs::{DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use fs_err as fs;
 
 use super::Host;
 use crate::deployment::DeploymentSpec;
 use crate::deployment_root::DeploymentDirectory;
+use crate::files::{Lock, LockError};
 
 impl Host {
     /// The deployment's directory; it and what else a deployment needs are made if they are not
@@ -33,6 +35,82 @@ impl Host {
         // What the runner is asked is nobody else's business.
         make(&deployment.hook_runs(), 0o700)?;
         Ok(deployment)
+    }
+}
+
+/// A deployment's directory could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ClaimError {
+    /// It, or one that a deployment needs, cannot be made.
+    #[error("cannot prepare the deployment's directory")]
+    Make(#[source] io::Error),
+    /// It cannot be kept from being removed.
+    #[error("cannot prepare the deployment's directory")]
+    Lock(#[source] LockError),
+}
+
+/// Keeps a deployment's directory from being removed until it is dropped.
+#[derive(Debug)]
+pub struct Claim {
+    /// None: another process is at work in it, for longer than any removal would look at it.
+    _in_use: Option<Lock>,
+}
+
+/// Whoever removes deployments has the lock for no longer than a rename takes.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between two looks at a lock that somebody has.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+impl Host {
+    /// Makes the deployment's directory, and what else it needs, and keeps it from being removed.
+    ///
+    /// # Errors
+    /// When it cannot be made or locked.
+    pub async fn claim(
+        &self,
+        spec: &DeploymentSpec,
+    ) -> Result<(DeploymentDirectory, Claim), ClaimError> {
+        let began = Instant::now();
+        loop {
+            let waits = began.elapsed() < PATIENCE;
+            match self.try_claim(spec) {
+                Ok((directory, Some(lock))) => {
+                    let claim = Claim {
+                        _in_use: Some(lock),
+                    };
+                    return Ok((directory, claim));
+                }
+                Ok(_) if waits => tokio::time::sleep(LOOK_AGAIN).await,
+                Ok((directory, None)) => return Ok((directory, Claim { _in_use: None })),
+                Err(error) if waits && error.is_removal() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// None: somebody has the lock.
+    fn try_claim(
+        &self,
+        spec: &DeploymentSpec,
+    ) -> Result<(DeploymentDirectory, Option<Lock>), ClaimError> {
+        let directory = self.make_directories(spec).map_err(ClaimError::Make)?;
+        let path = directory.in_use();
+        let lock = Lock::try_acquire(&path).map_err(ClaimError::Lock)?;
+        match lock {
+            Some(lock) if !lock.is_at(&path) => {
+                Err(ClaimError::Make(io::ErrorKind::NotFound.into()))
+            }
+            lock => Ok((directory, lock)),
+        }
+    }
+}
+
+impl ClaimError {
+    /// Whether the directory was removed between two steps; then it is made again.
+    fn is_removal(&self) -> bool {
+        let (Self::Make(source) | Self::Lock(LockError::Io { source, .. })) = self;
+        source.kind() == io::ErrorKind::NotFound
     }
 }
 

@@ -17,6 +17,7 @@ mod scripts;
 mod sources;
 
 pub use appspec_file::{AppSpecFileError, read_appspec};
+pub use directories::{Claim, ClaimError};
 pub use drive::{Beginning, End, Requester};
 pub use host::{Host, runner_program};
 pub use interruption::{Interrupter, Interruption};

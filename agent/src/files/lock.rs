@@ -1,6 +1,7 @@
 //! Advisory locks between processes (`flock`), released when dropped or when the process ends.
 
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -25,7 +26,7 @@ pub enum LockError {
 /// An exclusive lock on a file, held until dropped.
 #[derive(Debug)]
 pub struct Lock {
-    _held: Flock<std::fs::File>,
+    held: Flock<std::fs::File>,
 }
 
 impl Lock {
@@ -39,9 +40,20 @@ impl Lock {
             source,
         };
         match Flock::lock(open(path).map_err(failed)?, FlockArg::LockExclusiveNonblock) {
-            Ok(held) => Ok(Some(Self { _held: held })),
+            Ok(held) => Ok(Some(Self { held })),
             Err((_, Errno::EWOULDBLOCK)) => Ok(None),
             Err((_, error)) => Err(failed(error.into())),
+        }
+    }
+
+    /// Whether the lock's file still has the name `path`: somebody may have moved it away between
+    /// the moment it was opened and the one it was locked.
+    #[must_use]
+    pub fn is_at(&self, path: &Path) -> bool {
+        let of = |found: std::fs::Metadata| (found.dev(), found.ino());
+        match (self.held.metadata(), fs::symlink_metadata(path)) {
+            (Ok(held), Ok(named)) => of(held) == of(named),
+            _ => false,
         }
     }
 
@@ -91,7 +103,7 @@ impl Lock {
         let mut file = open(path).map_err(failed)?;
         loop {
             match Flock::lock(file, FlockArg::LockExclusive) {
-                Ok(held) => return Ok(Self { _held: held }),
+                Ok(held) => return Ok(Self { held }),
                 Err((again, Errno::EINTR)) => file = again,
                 Err((_, error)) => return Err(failed(error.into())),
             }

@@ -1,14 +1,18 @@
-//! Small file primitives that several modules need: whole-file replacement, locks between
-//! processes, opening directories that others could have tampered with, and copying of file
-//! contents.
+//! Small file primitives that several modules need: whole-file replacement, files of records,
+//! locks between processes, opening directories that others could have tampered with, and copying
+//! of file contents.
 
 mod atomic;
+pub(crate) mod checked_line;
 mod copy;
 pub mod directory;
 mod lock;
 mod published;
+pub(crate) mod small_file;
+mod state_file;
 
 pub use atomic::{write_atomically, write_for_this_boot};
 pub use copy::{copy_contents, copy_end_first};
 pub use lock::{Lock, LockError};
 pub use published::{PublishError, publish};
+pub(crate) use state_file::{Found, open_state_file, read_state_file};

@@ -12,7 +12,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 
-use crate::config::small_file;
+use crate::files::small_file;
 
 /// How long credentials are used before the file is read again (contract: host, identity).
 const LIFETIME: Duration = Duration::from_secs(1800);

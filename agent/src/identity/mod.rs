@@ -7,15 +7,18 @@
 mod credentials_file;
 mod host;
 mod host_credentials;
+mod iam_arn;
 mod imds;
 mod on_premises;
 mod on_premises_error;
+mod on_premises_text;
 mod region;
 mod secret;
 
 pub use credentials_file::{CredentialsFile, CredentialsFileError};
 pub use host::{HostEnvironment, HostEnvironmentError, HostIdentity, IdentitySource};
 pub use host_credentials::{ChainSettings, CredentialSource, HostCredentials};
+pub use iam_arn::{IamArn, InvalidArn};
 pub use imds::{
     Imds, ImdsError, ImdsSettings, ImdsSettingsError, InstanceIdentity, InstanceProfile,
     InvalidDomain, InvalidPartition, Partition, ServiceDomain,

@@ -13,7 +13,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 
 use super::{CredentialsFile, OnPremisesError, OnPremisesWarning, Region, Secret};
 use crate::config::document::{Document, Field, Value};
-use crate::config::small_file;
+use crate::files::small_file;
 
 /// Who the host is according to the file.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -415,6 +415,13 @@ pub(super) fn drop_listed(working: &Path) -> Vec<(PathBuf, io::Error)> {
     left
 }
 
+/// Whether an area could have this name.
+pub(super) fn is_area_name(name: &OsStr) -> bool {
+    name.as_bytes()
+        .strip_prefix(PREFIX.as_bytes())
+        .is_some_and(|rest| rest.len() == 16 && rest.iter().all(u8::is_ascii_hexdigit))
+}
+
 /// The areas that the list in `working` names.
 pub(super) fn listed(working: &Path) -> Vec<PathBuf> {
     let list = fs_err::read(working.join(LIST)).unwrap_or_default();

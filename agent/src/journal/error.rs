@@ -30,6 +30,12 @@ pub enum JournalError {
         #[source]
         source: io::Error,
     },
+    /// A history was asked for, and this user may not read it.
+    #[error("the journal of commands {} may not be read; look as root", path.display())]
+    Denied {
+        /// The journal.
+        path: PathBuf,
+    },
     /// A history was asked for and this file has none.
     #[error("{} cannot be read as a journal of commands: {reason}", path.display())]
     Unusable {

@@ -5,12 +5,13 @@ use std::time::SystemTime;
 
 use super::entry::Settlement;
 use super::error::JournalError;
-use super::file::{self, Found};
 use super::ledger::Live;
+use super::milliseconds::time;
 use super::reading;
 use super::record::Closed;
-use super::writer::time;
+use crate::deployment::DeploymentType;
 use crate::diagnostics::Code;
+use crate::files::{Found, read_state_file};
 use crate::lifecycle::State;
 
 /// A command that is or was on this host.
@@ -20,8 +21,12 @@ pub struct PastCommand {
     pub host_command_identifier: String,
     /// The command's name; empty when its record was damaged.
     pub command_name: String,
-    /// The deployment's id, when its specification could be had; so the next three.
+    /// The deployment's id, when its specification could be had; so the next five.
     pub deployment_id: Option<String>,
+    /// The deployment group's id. Agents before this one did not keep it of what is over.
+    pub deployment_group_id: Option<String>,
+    /// In place or blue/green; kept since the group's id is.
+    pub deployment_type: Option<DeploymentType>,
     /// The deployment group's name.
     pub deployment_group_name: Option<String>,
     /// The application's name.
@@ -51,14 +56,19 @@ pub fn read_history(path: &Path) -> Result<Vec<PastCommand>, JournalError> {
         path: path.to_owned(),
         reason,
     };
-    let found = file::open(path, false).map_err(|source| JournalError::Open {
+    let found = read_state_file(path, false).map_err(|source| JournalError::Open {
         path: path.to_owned(),
         source,
     })?;
     let content = match found {
         Found::Nothing => return Ok(Vec::new()),
+        Found::Denied => {
+            return Err(JournalError::Denied {
+                path: path.to_owned(),
+            });
+        }
         Found::Unusable(reason) => return Err(unusable(reason)),
-        Found::Ours(_, content) => content,
+        Found::Ours((_, content)) => content,
     };
     let ledger = reading::read(path, &content).map_err(unusable)?.ledger;
     let closed = ledger.closed().iter().map(of_closed);
@@ -71,6 +81,8 @@ fn of_closed(closed: &Closed) -> PastCommand {
         host_command_identifier: closed.command,
         command_name: closed.name,
         deployment_id: closed.deployment,
+        deployment_group_id: closed.group_id,
+        deployment_type: closed.deployment_type,
         deployment_group_name: closed.group,
         application_name: closed.application,
         revision: closed.revision,

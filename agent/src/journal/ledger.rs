@@ -3,9 +3,10 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::entry::{Entry, Settlement, TakenCommand};
+use super::milliseconds;
 use super::record::{Closed, Header, Record};
-use super::{line, writer};
 use crate::deployment::DeploymentSpec;
+use crate::files::checked_line as line;
 use crate::lifecycle::State;
 
 /// How many commands that are over are kept.
@@ -33,7 +34,7 @@ impl Live {
             taken: self.taken.clone(),
             state: self.state.clone(),
             boot_id: self.boot_id.clone(),
-            since: writer::time(self.since),
+            since: milliseconds::time(self.since),
             may_have_been_accepted: self.uncertain_since.is_some(),
         }
     }
@@ -49,6 +50,8 @@ impl Live {
             command: self.taken.host_command_identifier.clone(),
             name: self.taken.command_name.clone(),
             deployment: of_spec(|spec| spec.deployment_id.to_string()),
+            group_id: of_spec(|spec| spec.deployment_group_id.to_string()),
+            deployment_type: self.taken.spec.as_ref().map(|spec| spec.deployment_type),
             group: of_spec(|spec| spec.deployment_group_name.clone()),
             application: of_spec(|spec| spec.application_name.clone()),
             revision: of_spec(|spec| spec.revision.to_string()),

@@ -23,7 +23,7 @@ mod error;
 mod file;
 mod history;
 mod ledger;
-mod line;
+pub(crate) mod milliseconds;
 mod opening;
 mod reading;
 mod record;

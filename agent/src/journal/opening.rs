@@ -8,11 +8,13 @@ use fs_err as fs;
 use super::compaction;
 use super::entry::Entry;
 use super::error::JournalError;
-use super::file::{self, Found};
+use super::file;
 use super::ledger::Ledger;
+use super::milliseconds::now;
 use super::reading::{self, Reading};
-use super::writer::{Journal, now};
+use super::writer::Journal;
 use crate::error::chain;
+use crate::files::{Found, read_state_file};
 
 /// By how many bytes the file may grow before it is written anew: so a rewriting, which costs
 /// about as much, is paid for by hundreds of appends.
@@ -78,12 +80,13 @@ fn usable(path: &Path) -> Result<(Option<Usable>, Vec<String>), JournalError> {
         path: path.to_owned(),
         source,
     };
-    let reason = match file::open(path, true).map_err(failed)? {
+    let reason = match read_state_file(path, true).map_err(failed)? {
         Found::Nothing => return Ok((None, Vec::new())),
-        Found::Ours(file, content) => match reading::read(path, &content) {
+        Found::Ours((file, content)) => match reading::read(path, &content) {
             Ok(reading) => return Ok((Some((file, content, reading)), Vec::new())),
             Err(reason) => reason,
         },
+        Found::Denied => "it may not be opened".to_owned(),
         Found::Unusable(reason) => reason,
     };
     let aside = file::set_aside(path, now() / 1000).map_err(|source| JournalError::SetAside {

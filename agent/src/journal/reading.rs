@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::ledger::{Ledger, Orphan};
-use super::line;
 use super::record::{FORMAT, Header, Record};
+use crate::files::checked_line as line;
 use crate::lifecycle::State;
 
 /// What a journal comes to.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Settlement, TakenCommand};
+use crate::deployment::DeploymentType;
 use crate::diagnostics::Code;
 use crate::lifecycle::State;
 
@@ -67,6 +68,12 @@ pub(super) struct Closed {
     pub(super) command: String,
     pub(super) name: String,
     pub(super) deployment: Option<String>,
+    /// Absent in what earlier versions wrote; they pass it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) group_id: Option<String>,
+    /// As `group_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) deployment_type: Option<DeploymentType>,
     pub(super) group: Option<String>,
     pub(super) application: Option<String>,
     pub(super) revision: Option<String>,

@@ -3,7 +3,6 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use failpoints::Failpoint;
 use fs_err as fs;
@@ -13,9 +12,10 @@ use super::entry::{Settlement, TakenCommand};
 use super::error::JournalError;
 use super::file;
 use super::ledger::Ledger;
-use super::line;
+use super::milliseconds::now;
 use super::record::Record;
 use crate::error::chain;
+use crate::files::checked_line as line;
 use crate::lifecycle::State;
 
 /// Whether an append has to survive the host's going down.
@@ -254,20 +254,6 @@ impl Writer {
         self.suspect = false;
         Ok(())
     }
-}
-
-/// Milliseconds since 1970.
-pub(super) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The time of a record.
-pub(super) fn time(milliseconds: u64) -> SystemTime {
-    // A time beyond what the system can express is nobody's; a damaged record has none.
-    UNIX_EPOCH
-        .checked_add(Duration::from_millis(milliseconds))
-        .unwrap_or(UNIX_EPOCH)
 }
 
 #[cfg(test)]

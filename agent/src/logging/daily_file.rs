@@ -69,27 +69,33 @@ impl DailyFile {
     }
 
     fn drop_old_ones(&self) {
-        let Ok(entries) = fs::read_dir(&self.directory) else {
-            return;
-        };
-        let mut old: Vec<_> = entries
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| self.is_set_aside(name))
-            .collect();
-        // The dates in the names sort as text.
-        old.sort();
-        let surplus = old.len().saturating_sub(KEPT);
-        for name in old.into_iter().take(surplus) {
+        for old in surplus(&self.directory, &self.program).unwrap_or_default() {
             // One that stays is dropped at the next rotation.
-            let _ = fs::remove_file(self.directory.join(name));
+            let _ = fs::remove_file(old);
         }
     }
+}
 
-    fn is_set_aside(&self, name: &str) -> bool {
-        name.strip_prefix(&self.program)
-            .and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".log"))
-            .is_some_and(|date| date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()))
-    }
+/// Files of a log that were set aside and are more than are kept: the oldest.
+///
+/// # Errors
+/// When the directory cannot be listed.
+pub fn surplus(directory: &Path, program: &str) -> io::Result<Vec<PathBuf>> {
+    let mut old: Vec<PathBuf> = fs::read_dir(directory)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| is_set_aside(path, program))
+        .collect();
+    // The dates in the names sort as text.
+    old.sort();
+    old.truncate(old.len().saturating_sub(KEPT));
+    Ok(old)
+}
+
+fn is_set_aside(path: &Path, program: &str) -> bool {
+    path.file_name()
+        .and_then(|name| name.to_str()?.strip_prefix(program))
+        .and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".log"))
+        .is_some_and(|date| date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn open(path: &Path, mode: u32) -> io::Result<(File, Date)> {

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use daily_file::DailyFile;
+pub use daily_file::surplus as surplus_log_files;
 use format::V1Format;
 use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::{LevelFilter, Targets};

@@ -18,7 +18,7 @@ use super::certificate::Certificate;
 use super::pem::{self, PemError};
 use super::signature_error::SignatureError;
 use super::warning::SpecificationWarning;
-use crate::config::small_file;
+use crate::files::small_file;
 
 /// More authorities between a signer and an anchor than any chain has.
 const LONGEST_CHAIN: usize = 8;

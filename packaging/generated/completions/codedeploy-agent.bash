@@ -16,8 +16,14 @@ _codedeploy__agent() {
             ",$1")
                 cmd="codedeploy__agent"
                 ;;
+            codedeploy__agent,clean)
+                cmd="codedeploy__agent__subcmd__clean"
+                ;;
             codedeploy__agent,config)
                 cmd="codedeploy__agent__subcmd__config"
+                ;;
+            codedeploy__agent,deregister)
+                cmd="codedeploy__agent__subcmd__deregister"
                 ;;
             codedeploy__agent,doctor)
                 cmd="codedeploy__agent__subcmd__doctor"
@@ -28,11 +34,14 @@ _codedeploy__agent() {
             codedeploy__agent,help)
                 cmd="codedeploy__agent__subcmd__help"
                 ;;
-            codedeploy__agent,metrics)
-                cmd="codedeploy__agent__subcmd__metrics"
+            codedeploy__agent,register)
+                cmd="codedeploy__agent__subcmd__register"
                 ;;
             codedeploy__agent,restart)
                 cmd="codedeploy__agent__subcmd__restart"
+                ;;
+            codedeploy__agent,rollback)
+                cmd="codedeploy__agent__subcmd__rollback"
                 ;;
             codedeploy__agent,run)
                 cmd="codedeploy__agent__subcmd__run"
@@ -73,8 +82,14 @@ _codedeploy__agent() {
             codedeploy__agent__subcmd__config__subcmd__help,show)
                 cmd="codedeploy__agent__subcmd__config__subcmd__help__subcmd__show"
                 ;;
+            codedeploy__agent__subcmd__help,clean)
+                cmd="codedeploy__agent__subcmd__help__subcmd__clean"
+                ;;
             codedeploy__agent__subcmd__help,config)
                 cmd="codedeploy__agent__subcmd__help__subcmd__config"
+                ;;
+            codedeploy__agent__subcmd__help,deregister)
+                cmd="codedeploy__agent__subcmd__help__subcmd__deregister"
                 ;;
             codedeploy__agent__subcmd__help,doctor)
                 cmd="codedeploy__agent__subcmd__help__subcmd__doctor"
@@ -85,11 +100,14 @@ _codedeploy__agent() {
             codedeploy__agent__subcmd__help,help)
                 cmd="codedeploy__agent__subcmd__help__subcmd__help"
                 ;;
-            codedeploy__agent__subcmd__help,metrics)
-                cmd="codedeploy__agent__subcmd__help__subcmd__metrics"
+            codedeploy__agent__subcmd__help,register)
+                cmd="codedeploy__agent__subcmd__help__subcmd__register"
                 ;;
             codedeploy__agent__subcmd__help,restart)
                 cmd="codedeploy__agent__subcmd__help__subcmd__restart"
+                ;;
+            codedeploy__agent__subcmd__help,rollback)
+                cmd="codedeploy__agent__subcmd__help__subcmd__rollback"
                 ;;
             codedeploy__agent__subcmd__help,run)
                 cmd="codedeploy__agent__subcmd__help__subcmd__run"
@@ -125,12 +143,42 @@ _codedeploy__agent() {
 
     case "${cmd}" in
         codedeploy__agent)
-            opts="-h -V --config --help --version run run-bundle start stop restart status metrics config doctor validate explain schema help"
+            opts="-h -V --config --help --version run run-bundle rollback start stop restart status config doctor register deregister clean validate explain schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__clean)
+            opts="-h --dry-run --group --keep --output --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -256,6 +304,28 @@ _codedeploy__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        codedeploy__subcmd__agent__subcmd__deregister)
+            opts="-h --file --force --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         codedeploy__subcmd__agent__subcmd__doctor)
             opts="-h --output --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -297,8 +367,22 @@ _codedeploy__agent() {
             return 0
             ;;
         codedeploy__subcmd__agent__subcmd__help)
-            opts="run run-bundle start stop restart status metrics config doctor validate explain schema help"
+            opts="run run-bundle rollback start stop restart status config doctor register deregister clean validate explain schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__help__subcmd__clean)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -352,6 +436,20 @@ _codedeploy__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        codedeploy__subcmd__agent__subcmd__help__subcmd__deregister)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         codedeploy__subcmd__agent__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -394,7 +492,7 @@ _codedeploy__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        codedeploy__subcmd__agent__subcmd__help__subcmd__metrics)
+        codedeploy__subcmd__agent__subcmd__help__subcmd__register)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -409,6 +507,20 @@ _codedeploy__agent() {
             return 0
             ;;
         codedeploy__subcmd__agent__subcmd__help__subcmd__restart)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__help__subcmd__rollback)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -520,13 +632,33 @@ _codedeploy__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        codedeploy__subcmd__agent__subcmd__metrics)
-            opts="-h --config --help"
+        codedeploy__subcmd__agent__subcmd__register)
+            opts="-h --iam-user-arn --iam-session-arn --credentials-file --region --file --no-check --force --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --iam-user-arn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --iam-session-arn)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --credentials-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -545,6 +677,60 @@ _codedeploy__agent() {
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__rollback)
+            opts="-e -b -A -h --to --group --events --file-exists-behavior --appspec-filename --force --dry-run --output --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file-exists-behavior)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -b)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --appspec-filename)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -A)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

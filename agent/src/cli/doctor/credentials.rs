@@ -41,8 +41,8 @@ pub(super) async fn check(
              the agent"
         }
         None => {
-            "attach an instance profile to the instance; off EC2 name an ARN with its credentials \
-             in the on-premises file"
+            "attach an instance profile to the instance; off EC2 give the host an identity with \
+             agent register"
         }
     };
     let found = match tokio::time::timeout(SEVERAL, credentials.provide_credentials()).await {

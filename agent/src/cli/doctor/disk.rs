@@ -26,8 +26,8 @@ pub(super) fn space(root: &Path) -> Finding {
     #[expect(clippy::useless_conversion, reason = "32 bits on some platforms")]
     let left = u64::from(shape.blocks_available()).saturating_mul(u64::from(shape.fragment_size()));
     let detail = format!("{} MiB free under {}", left / MEGABYTE, place.display());
-    let remedy = "make room: remove old deployments of AWS's or this agent, lower max_revisions, \
-                  or move root_dir";
+    let remedy = "make room: agent clean removes old deployments and what they do not need; lower \
+                  max_revisions, or move root_dir";
     match left {
         left if left < SPACE_NEEDED => Finding::failed(detail, remedy),
         left if left < SPACE_WANTED => Finding::warning(detail, remedy),

@@ -14,12 +14,13 @@ use super::{
     permission, proxy, runner, s3, tcp, tls, way,
 };
 use crate::bundle::Credentials;
-use crate::cli::arguments::DoctorArguments;
+use crate::cli::arguments::{DoctorArguments, DoctorOutput};
 use crate::cli::{Exit, complain};
 use crate::config::Config;
 use crate::error::chain;
 use crate::executor::source_settings;
-use crate::http::{TrustPaths, TrustRoots};
+use crate::http::{TrustError, TrustPaths, TrustRoots};
+use crate::identity::OnPremises;
 
 /// The checks that need a connection to the command service, in order.
 const CONNECTION: [&str; 5] = ["dns", "tcp", "proxy", "tls", "clock"];
@@ -42,6 +43,29 @@ pub(in crate::cli) fn main(named: Option<&Path>, arguments: &DoctorArguments) ->
     } else {
         Exit::Failed
     }
+}
+
+/// Examines, and shows, whether this host can speak with the service as who a new on-premises file
+/// would say; whether nothing has failed.
+///
+/// # Errors
+/// When it cannot even begin.
+pub(in crate::cli) fn examine_candidate(
+    config: &Config,
+    on_premises: OnPremises,
+) -> std::io::Result<bool> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut report = Report::new(DoctorOutput::Human);
+    runtime.block_on(async {
+        let (finding, identity) = identity::of(config, Some(on_premises), text).await;
+        report.add("identity", finding);
+        let trust = TrustRoots::load(&TrustPaths::from_environment(variable));
+        examine_service(config, identity.as_ref(), &trust, &mut report).await;
+    });
+    runtime.shutdown_background();
+    Ok(report.close())
 }
 
 fn variable(name: &str) -> Option<OsString> {
@@ -98,8 +122,19 @@ async fn examine_host(config: &Config, report: &mut Report) {
 
 async fn examine_network(config: &Config, identity: Option<&Identity>, report: &mut Report) {
     let trust = TrustRoots::load(&TrustPaths::from_environment(variable));
+    examine_service(config, identity, &trust, report).await;
+    examine_s3(config, identity, trust.as_ref().ok(), report).await;
+}
+
+/// The command service: the way there, and what it says to this host's credentials.
+async fn examine_service(
+    config: &Config,
+    identity: Option<&Identity>,
+    trust: &Result<TrustRoots, TrustError>,
+    report: &mut Report,
+) {
     let way = way_to_the_service(config, identity);
-    let reach = match (&way, &trust) {
+    let reach = match (&way, trust) {
         (Ok(way), Ok(trust)) => examine_connection(way, trust, report).await,
         (Err(finding), _) => {
             report.add(CONNECTION[0], finding.clone());
@@ -113,14 +148,13 @@ async fn examine_network(config: &Config, identity: Option<&Identity>, report: &
             None
         }
     };
-    let (Some(identity), Ok(trust)) = (identity, &trust) else {
+    let (Some(identity), Ok(trust)) = (identity, trust) else {
         let why = match identity {
             Some(_) => "needs certificates to trust",
             None => "needs the host's identity",
         };
         report.add("credentials", Finding::skipped(why));
         report.add("permission", Finding::skipped(why));
-        examine_s3(config, identity, trust.as_ref().ok(), report).await;
         return;
     };
     let sources = source_settings(
@@ -149,7 +183,6 @@ async fn examine_network(config: &Config, identity: Option<&Identity>, report: &
         _ => Finding::skipped("needs a connection to the service"),
     };
     report.add("permission", finding);
-    examine_s3(config, Some(identity), Some(trust), report).await;
 }
 
 fn way_to_the_service(config: &Config, identity: Option<&Identity>) -> Result<Way, Finding> {

@@ -40,6 +40,17 @@ pub(super) async fn check(
             return failed(chain(&error), &remedy);
         }
     };
+    of(config, on_premises, text).await
+}
+
+/// The same, with what the on-premises file says or would say.
+pub(super) async fn of(
+    config: &Config,
+    on_premises: Option<OnPremises>,
+    text: impl Fn(&str) -> Option<String> + Copy,
+) -> (Finding, Option<Identity>) {
+    let file = config.on_premises_config_file.display();
+    let failed = |detail: String, remedy: &str| (Finding::failed(detail, remedy), None);
     let environment = match HostEnvironment::new(text) {
         Ok(environment) => environment,
         Err(error) => return failed(chain(&error), "correct the variable or unset it"),
@@ -56,14 +67,14 @@ pub(super) async fn check(
         Ok(Ok(host)) => host,
         Ok(Err(ImdsError::Disabled)) => {
             let remedy = format!(
-                "unset AWS_EC2_METADATA_DISABLED on an EC2 instance; elsewhere fill in {file}"
+                "unset AWS_EC2_METADATA_DISABLED on an EC2 instance; elsewhere write {file} with agent register"
             );
             return failed("instance metadata is switched off".to_owned(), &remedy);
         }
         Ok(Err(error)) => {
             let remedy = format!(
                 "on an EC2 instance switch instance metadata on and let no firewall be in its \
-                 way; elsewhere fill in {file}"
+                 way; elsewhere write {file} with agent register"
             );
             return failed(chain(&error), &remedy);
         }
@@ -72,7 +83,8 @@ pub(super) async fn check(
                 "instance metadata did not answer within {} s",
                 SEVERAL.as_secs()
             );
-            let remedy = format!("check instance metadata; off EC2 fill in {file}");
+            let remedy =
+                format!("check instance metadata; off EC2 write {file} with agent register");
             return failed(detail, &remedy);
         }
     };

@@ -27,4 +27,4 @@ mod time_limit;
 mod tls;
 mod way;
 
-pub(super) use examination::main;
+pub(super) use examination::{examine_candidate, main};

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::display::{Display, Ending, EventEnd, Summary};
+use super::record::Record;
 use crate::deployment::DeploymentSpec;
 use crate::deployment_root::DeploymentDirectory;
 use crate::diagnostics::{Diagnostics, SuccessMessage};
 use crate::error::chain;
-use crate::executor::{Beginning, End, Executor, Host, Interruption, Progress, Requester};
-use crate::files::Lock;
+use crate::executor::{Beginning, Claim, End, Executor, Host, Interruption, Progress, Requester};
 use crate::lifecycle::{Acknowledgement, Command, LifecycleEvent, Resolution, State, Verdict};
 
 /// One deployment on this machine, without the service.
@@ -25,18 +25,21 @@ impl LocalDeployment<'_> {
     /// Runs all events and shows them.
     pub(super) async fn run(&self, display: &mut dyn Display) -> Ending {
         let began = Instant::now();
-        let claim = self.claim();
+        let claim = self.host.claim(self.spec).await;
+        let claim = claim
+            .map(|(_, claim)| claim)
+            .map_err(|error| Diagnostics::other(&chain(&error)));
+        let mut record = Record::begin(&self.host.root, self.spec, display);
         let mut ending = Ending::Succeeded;
         for (number, event) in self.events.iter().enumerate() {
             if self.interruption.is_cancelled() {
                 ending = Ending::Cancelled;
                 break;
             }
-            if !self
-                .run_event(number, event, &claim, display)
-                .await
-                .is_success()
-            {
+            record.event_began(event, display);
+            let verdict = self.run_event(number, event, &claim, display).await;
+            record.event_ended(event, &verdict, display);
+            if !verdict.is_success() {
                 let cancelled = self.interruption.is_cancelled();
                 ending = if cancelled {
                     Ending::Cancelled
@@ -46,6 +49,7 @@ impl LocalDeployment<'_> {
                 break;
             }
         }
+        record.ended(ending, display);
         display.end(&Summary {
             deployment_id: self.spec.deployment_id.to_string(),
             ending,
@@ -67,26 +71,11 @@ impl LocalDeployment<'_> {
         log.exists().then_some(log)
     }
 
-    /// Makes the deployment's directory and keeps it from being removed while it runs.
-    fn claim(&self) -> Result<Option<Lock>, Diagnostics> {
-        let failed = |error: &dyn std::error::Error| {
-            Diagnostics::other(&format!(
-                "cannot prepare the deployment's directory: {}",
-                chain(error)
-            ))
-        };
-        let directory = self
-            .host
-            .make_directories(self.spec)
-            .map_err(|error| failed(&error))?;
-        Lock::try_acquire(&directory.in_use()).map_err(|error| failed(&error))
-    }
-
     async fn run_event(
         &self,
         number: usize,
         event: &LifecycleEvent,
-        claim: &Result<Option<Lock>, Diagnostics>,
+        claim: &Result<Claim, Diagnostics>,
         display: &mut dyn Display,
     ) -> Verdict {
         display.event_began(event);

@@ -4,20 +4,30 @@ mod deployment;
 mod display;
 mod interrupt;
 mod location;
+mod record;
 mod settings;
 
 use std::sync::Arc;
 
 use deployment::LocalDeployment;
 use display::{Ending, Heading, display};
-use settings::{Prepared, SettingsError, prepare};
+use settings::prepare;
+pub(super) use settings::{Prepared, SettingsError, local_id, possible_events, prepare_with};
 
-use super::arguments::RunBundleArguments;
+use super::arguments::{Output, RunBundleArguments};
 use super::{Exit, complain};
 use crate::error::chain;
 
 /// Runs the subcommand.
 pub(super) fn main(arguments: &RunBundleArguments) -> Exit {
+    run(arguments.output, prepare(arguments))
+}
+
+/// Runs a local deployment, once it is prepared, and shows it.
+pub(super) fn run(
+    output: Output,
+    preparing: impl Future<Output = Result<Prepared, SettingsError>>,
+) -> Exit {
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -25,22 +35,21 @@ pub(super) fn main(arguments: &RunBundleArguments) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("cannot start: {error}"), Exit::Failed),
     };
-    let prepared = match runtime.block_on(prepare(arguments)) {
+    let prepared = match runtime.block_on(preparing) {
         Ok(prepared) => prepared,
         Err(error) => {
             let exit = match &error {
-                SettingsError::Configuration(_) | SettingsError::OnPremises(_) => {
-                    Exit::Configuration
-                }
+                SettingsError::Configuration(error) => error.exit(),
+                SettingsError::OnPremises(_) => Exit::Configuration,
                 _ => Exit::Usage,
             };
             return complain(&chain(&error), exit);
         }
     };
-    runtime.block_on(deploy(prepared, arguments))
+    runtime.block_on(deploy(prepared, output))
 }
 
-async fn deploy(prepared: Prepared, arguments: &RunBundleArguments) -> Exit {
+async fn deploy(prepared: Prepared, output: Output) -> Exit {
     let Prepared {
         host,
         spec,
@@ -48,7 +57,7 @@ async fn deploy(prepared: Prepared, arguments: &RunBundleArguments) -> Exit {
         warnings,
         bundle,
     } = prepared;
-    let mut display = display(arguments.output);
+    let mut display = display(output);
     display.begin(&Heading {
         deployment_id: spec.deployment_id.to_string(),
         bundle,
@@ -65,7 +74,8 @@ async fn deploy(prepared: Prepared, arguments: &RunBundleArguments) -> Exit {
         events: &events,
         interruption: interrupt.interruption(),
     };
-    match deployment.run(display.as_mut()).await {
+    // On the heap: the compiler does not follow futures that are nested any deeper.
+    match Box::pin(deployment.run(display.as_mut())).await {
         Ending::Succeeded => Exit::Success,
         Ending::Failed => Exit::Failed,
         Ending::Cancelled => Exit::Signal(interrupt.signal()),

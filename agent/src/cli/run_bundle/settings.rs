@@ -8,8 +8,8 @@ use fs_err as fs;
 use super::location::{LocationError, revision};
 use crate::bundle::{Credentials, Sources};
 use crate::cli::arguments::RunBundleArguments;
-use crate::cli::state_directory::state_directory;
-use crate::config::{Config, ConfigError, Loaded, LogFormat, Purpose, default_path};
+use crate::cli::local_configuration::{LocalConfigurationError, local_configuration};
+use crate::config::{Config, Loaded, LogFormat};
 use crate::deployment::{
     DeploymentCreator, DeploymentGroupId, DeploymentId, DeploymentSpec, DeploymentType,
     GitHubToken, InvalidId,
@@ -28,21 +28,19 @@ const LOG_NAME: &str = "codedeploy-local";
 
 /// A deployment cannot even begin.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SettingsError {
+pub(in crate::cli) enum SettingsError {
     #[error("--events cannot be used")]
     Events(#[source] EventOrderError),
     #[error("--bundle-location cannot be used")]
     Location(#[source] LocationError),
     #[error("--deployment-group cannot be used")]
     Group(#[source] InvalidId),
-    #[error("the configuration cannot be used")]
-    Configuration(#[source] ConfigError),
+    #[error(transparent)]
+    Configuration(LocalConfigurationError),
     #[error("the on-premises file cannot be used")]
     OnPremises(#[source] OnPremisesError),
     #[error("the proxy cannot be used")]
     Proxy(#[source] ProxyError),
-    #[error("neither XDG_STATE_HOME nor HOME says where to keep deployments; set one of them")]
-    NoStateDirectory,
     #[error("no name for the deployment could be drawn")]
     Random(#[source] std::io::Error),
     #[error("the path of this program cannot be found out, so it cannot start hooks")]
@@ -51,7 +49,7 @@ pub(super) enum SettingsError {
 
 /// A deployment that is ready to run.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(in crate::cli) struct Prepared {
     pub(super) host: Host,
     pub(super) spec: DeploymentSpec,
     pub(super) events: Vec<LifecycleEvent>,
@@ -64,9 +62,21 @@ pub(super) struct Prepared {
 pub(super) async fn prepare(arguments: &RunBundleArguments) -> Result<Prepared, SettingsError> {
     let spec = specification(arguments)?;
     let events = local_order(&arguments.events).map_err(SettingsError::Events)?;
+    let loaded = local_configuration(arguments.agent_configuration_file.as_deref())
+        .map_err(SettingsError::Configuration)?;
+    prepare_with(loaded, spec, events, arguments.bundle_location.clone()).await
+}
+
+/// The same for what is specified already. `bundle` is shown.
+pub(in crate::cli) async fn prepare_with(
+    loaded: Loaded,
+    spec: DeploymentSpec,
+    events: Vec<LifecycleEvent>,
+    bundle: String,
+) -> Result<Prepared, SettingsError> {
     let Loaded {
         config, warnings, ..
-    } = configuration(arguments)?;
+    } = loaded;
     let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     if let Err(error) = start_log(&config) {
         warnings.push(format!("there is no log of this deployment: {error}"));
@@ -98,7 +108,6 @@ pub(super) async fn prepare(arguments: &RunBundleArguments) -> Result<Prepared, 
     for warning in &warnings {
         tracing::warn!("{warning}");
     }
-    let bundle = arguments.bundle_location.clone();
     Ok(Prepared {
         host,
         spec,
@@ -118,12 +127,6 @@ fn specification(arguments: &RunBundleArguments) -> Result<DeploymentSpec, Setti
         .application_name
         .as_ref()
         .unwrap_or(&arguments.bundle_location);
-    // A misspelt hook name fails here, other than in the daemon, which is not told the events.
-    let possible: Vec<String> = DEFAULT_LOCAL_ORDER
-        .iter()
-        .map(ToString::to_string)
-        .chain(arguments.events.iter().map(|event| event.trim().to_owned()))
-        .collect();
     Ok(DeploymentSpec {
         deployment_id: local_id().map_err(SettingsError::Random)?,
         deployment_group_id: group,
@@ -133,14 +136,24 @@ fn specification(arguments: &RunBundleArguments) -> Result<DeploymentSpec, Setti
         deployment_type: DeploymentType::InPlace,
         appspec_filename: arguments.appspec_filename.clone(),
         file_exists_behavior: arguments.file_exists_behavior.clone(),
-        all_possible_lifecycle_events: Some(possible),
+        all_possible_lifecycle_events: Some(possible_events(&arguments.events)),
         revision,
         reuse_archive_from: None,
     })
 }
 
+/// The events that a deployment with these `--events` may run. A misspelt hook name fails for them,
+/// other than in the daemon, which is not told the events.
+pub(in crate::cli) fn possible_events(events: &[String]) -> Vec<String> {
+    DEFAULT_LOCAL_ORDER
+        .iter()
+        .map(ToString::to_string)
+        .chain(events.iter().map(|event| event.trim().to_owned()))
+        .collect()
+}
+
 /// `d-<9 of A-Z and 0-9>-local`, as v1's local tool names its deployments.
-fn local_id() -> std::io::Result<DeploymentId> {
+pub(in crate::cli) fn local_id() -> std::io::Result<DeploymentId> {
     const LETTERS: &[u8; 36] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
     let mut random = [0_u8; 9];
     fs::File::open("/dev/urandom")?.read_exact(&mut random)?;
@@ -149,26 +162,6 @@ fn local_id() -> std::io::Result<DeploymentId> {
         .map(|byte| char::from(LETTERS[usize::from(*byte) % LETTERS.len()]))
         .collect();
     DeploymentId::new(&format!("d-{letters}-local")).map_err(std::io::Error::other)
-}
-
-/// The file that is named; else root's, if there is one; else defaults below the user's own state
-/// directory.
-fn configuration(arguments: &RunBundleArguments) -> Result<Loaded, SettingsError> {
-    let root = nix::unistd::geteuid().is_root();
-    let installed = default_path();
-    let path = match &arguments.agent_configuration_file {
-        Some(path) => path,
-        None if root && installed.exists() => &installed,
-        None => {
-            let state = state_directory(root, |name| std::env::var_os(name))
-                .ok_or(SettingsError::NoStateDirectory)?;
-            let mut loaded = Loaded::defaults(Purpose::Local);
-            loaded.config.root_dir = state.join("deployment-root");
-            loaded.config.log_dir = state.join("log");
-            return Ok(loaded);
-        }
-    };
-    Config::load(path, Purpose::Local).map_err(SettingsError::Configuration)
 }
 
 fn start_log(config: &Config) -> std::io::Result<()> {

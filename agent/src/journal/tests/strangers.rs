@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::journal::{line, read_history};
+use crate::files::checked_line as line;
+use crate::journal::read_history;
 
 /// Opens a journal whose place is taken by what `put` makes; returns what was said.
 fn set_aside(put: impl FnOnce(&Path)) -> String {

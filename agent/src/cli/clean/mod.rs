@@ -1,0 +1,129 @@
+//! `agent clean`: what deployments occupy, and removing what is not needed any more.
+//!
+//! Invariants: the last successful revision of a group, its most recent one, and whatever is in
+//! use or at work never go; nor does what is no deployment. What may go is decided and moved aside
+//! under the lock that Installs take, so an agent may be at work all the while.
+
+mod at_work;
+mod decision;
+mod dry_run;
+mod logs;
+mod report;
+mod survey;
+mod sweep;
+
+use std::path::Path;
+
+use nix::unistd::geteuid;
+
+use at_work::AtWork;
+use report::Report;
+use survey::{Group, group_ids, survey};
+use sweep::Swept;
+
+use super::arguments::CleanArguments;
+use super::local_configuration::local_configuration;
+use super::{Exit, complain};
+use crate::config::{Config, Loaded};
+use crate::daemon::become_configured_user;
+use crate::deployment::DeploymentGroupId;
+use crate::deployment_root::DeploymentRoot;
+use crate::error::chain;
+use crate::install::left_areas;
+
+/// Runs the subcommand.
+pub(super) fn main(named: Option<&Path>, arguments: &CleanArguments) -> Exit {
+    let Loaded { config, .. } = match local_configuration(named) {
+        Ok(loaded) => loaded,
+        Err(error) => return complain(&chain(&error), error.exit()),
+    };
+    // Locks that root makes could not be opened by an agent that is another user.
+    if geteuid().is_root()
+        && let Err(error) = become_configured_user(&config)
+    {
+        return complain(&chain(&error), Exit::Configuration);
+    }
+    match clean(&config, arguments) {
+        Ok(report) => report.show(arguments.output),
+        Err((problem, exit)) => complain(&problem, exit),
+    }
+}
+
+fn clean(config: &Config, arguments: &CleanArguments) -> Result<Report, (String, Exit)> {
+    let failed = |error: &dyn std::error::Error| (chain(error), Exit::Failed);
+    let root = DeploymentRoot::new(&config.root_dir);
+    let keep = arguments.keep.unwrap_or(config.max_revisions).get();
+    let keep = usize::try_from(keep).unwrap_or(usize::MAX);
+    let at_work = AtWork::read(&root, config).map_err(|error| failed(&error))?;
+    let mut ids = group_ids(&root, config).map_err(|error| failed(&error))?;
+    if let Some(wanted) = &arguments.group {
+        ids = vec![chosen(&root, &ids, &at_work, wanted)?];
+    }
+    let logs = match arguments.group {
+        None => logs::surplus(&root, config),
+        Some(_) => Vec::new(),
+    };
+    let mut report = if arguments.dry_run {
+        dry_run::look(&root, &ids, &at_work, keep, logs)
+    } else {
+        let mut swept = Swept::default();
+        for id in &ids {
+            swept.group(&root, id, config, keep);
+        }
+        swept.logs(logs);
+        Report::of(swept)
+    };
+    let areas = ids.iter().map(|id| left_areas(&root, id));
+    match areas.collect::<Result<Vec<_>, _>>() {
+        Ok(areas) => report.note_areas(&areas.into_iter().flatten().collect()),
+        Err(error) => report.add_problem(format!("cannot look for staging areas: {error}")),
+    }
+    Ok(report)
+}
+
+/// The group of that id, or else the one of that name.
+fn chosen(
+    root: &DeploymentRoot,
+    ids: &[DeploymentGroupId],
+    at_work: &AtWork,
+    wanted: &str,
+) -> Result<DeploymentGroupId, (String, Exit)> {
+    if let Some(id) = ids.iter().find(|id| id.as_str() == wanted) {
+        return Ok(id.clone());
+    }
+    let is_named = |group: &Group| group.names.iter().any(|name| name == wanted);
+    let mut named = ids
+        .iter()
+        .filter_map(|id| survey(root, id, at_work).ok())
+        .filter(is_named)
+        .map(|group| group.id);
+    let list = |ids: &[String]| ids.join(", ");
+    match (named.next(), named.next()) {
+        (Some(id), None) => Ok(id),
+        (None, _) => {
+            let all: Vec<String> = ids.iter().map(ToString::to_string).collect();
+            let there = match all.as_slice() {
+                [] => "there are none".to_owned(),
+                all => format!("there are {}", list(all)),
+            };
+            Err((
+                format!(
+                    "no deployment group on this host has the id or name {wanted:?}; {there} in {}",
+                    root.path().display()
+                ),
+                Exit::Usage,
+            ))
+        }
+        (Some(one), Some(other)) => {
+            let mut all = vec![one.to_string(), other.to_string()];
+            all.extend(named.map(|id| id.to_string()));
+            Err((
+                format!(
+                    "several deployment groups have the name {wanted:?}: {}; name one by its id",
+                    list(&all)
+                ),
+                Exit::Usage,
+            ))
+        }
+    }
+}
