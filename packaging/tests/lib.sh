@@ -38,6 +38,7 @@ done_testing() {
 property() { systemctl show --property="$1" --value $unit; }
 active() { [ "$(property ActiveState)" = active ]; }
 enabled() { systemctl is-enabled --quiet $unit; }
+ours_runs() { active && [ "$(readlink /proc/"$(property MainPID)"/exe)" = /opt/codedeploy-agent/bin/agent ]; }
 says() { [[ "$(property StatusText)" == *"$1"* ]]; }
 polls() { says "polling in us-east-1 as arn:aws:ec2:us-east-1:123456789012:instance/i-0123456789abcdef0"; }
 install() { apt-get install -y "$@" >>/machine/out/apt.log 2>&1 </dev/null; }
