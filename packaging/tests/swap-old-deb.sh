@@ -14,7 +14,7 @@ use_aws
 before=$(sha256sum $configuration)
 pid=$(aws_pid)
 ok 'ours is installed' 'install "./$first" && enabled'
-ok 'the other agent still has the lock, and the status names its process' 'kill -0 $pid && eventually "systemctl status --no-pager --full $unit | grep -q \"another agent is running as process $pid\"" && ! polls'
+ok 'the other agent still has the lock, and the status names its process' 'kill -0 $pid && eventually "systemctl status --no-pager --full $unit | grep -q \"Status:.*another agent is running as process $pid\""'
 ok 'doctor names it, too' 'codedeploy-agent doctor 2>&1 | grep -q "process $pid "'
 ok 'no command was asked for meanwhile' '! aws_said PollHostCommand'
 ok 'stop ends it' 'codedeploy-agent stop && ! kill -0 $pid 2>/dev/null'
