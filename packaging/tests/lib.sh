@@ -16,13 +16,14 @@ ok() { # ok WHAT CONDITION
   fi
 }
 # Seconds; only a test that fails takes them. A virtual machine may have to do without KVM.
-patience=600
-[ ! -d /machine/host ] || patience=60
+patience=900
+pause=1
+[ ! -d /machine/host ] || { patience=60 && pause=0.1; }
 eventually() { # eventually CONDITION
   local end=$((SECONDS + patience))
   until eval "$1"; do
     [ $SECONDS -lt $end ] || return 1
-    sleep 0.1
+    sleep $pause
   done
 }
 done_testing() {

@@ -5,9 +5,9 @@
 files=1500
 
 data_bundle() {
-  local number
+  local number version=${1##*/}
   mkdir -p "$1/content"
-  for number in $(seq $files); do echo "$(basename "$1") $number" >"$1/content/$number"; done
+  for ((number = 1; number <= files; number++)); do echo "$version $number" >"$1/content/$number"; done
   printf 'version: 0.0\nos: linux\nfiles:\n  - source: content\n    destination: /data/app\n' >"$1/appspec.yml"
 }
 versions() { cut -d' ' -f1 /data/app/* | sort | uniq -c; }
