@@ -2,6 +2,8 @@
 # The power goes while Install puts files in their places. They and the agent's records are on a disk with a
 # journal, as they are on hosts; the machine's own disk has none.
 . ./lib.sh
+# In a container it would be the host that is reset.
+[ ! -d /machine/host ] || { echo 'not in a container'; exit 1; }
 files=1500
 
 data_bundle() {
