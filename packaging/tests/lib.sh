@@ -16,13 +16,14 @@ ok() { # ok WHAT CONDITION
   fi
 }
 # Seconds; only a test that fails takes them. A virtual machine may have to do without KVM.
-patience=600
-[ ! -d /machine/host ] || patience=60
+patience=900
+pause=1
+[ ! -d /machine/host ] || { patience=60 && pause=0.1; }
 eventually() { # eventually CONDITION
   local end=$((SECONDS + patience))
   until eval "$1"; do
     [ $SECONDS -lt $end ] || return 1
-    sleep 0.1
+    sleep $pause
   done
 }
 done_testing() {
@@ -38,6 +39,7 @@ done_testing() {
 property() { systemctl show --property="$1" --value $unit; }
 active() { [ "$(property ActiveState)" = active ]; }
 enabled() { systemctl is-enabled --quiet $unit; }
+ours_runs() { active && [ "$(readlink /proc/"$(property MainPID)"/exe)" = /opt/codedeploy-agent/bin/agent ]; }
 says() { [[ "$(property StatusText)" == *"$1"* ]]; }
 polls() { says "polling in us-east-1 as arn:aws:ec2:us-east-1:123456789012:instance/i-0123456789abcdef0"; }
 install() { apt-get install -y "$@" >>/machine/out/apt.log 2>&1 </dev/null; }

@@ -48,52 +48,40 @@ ok 'a preset: neither enabled nor started' 'rpm --install "$first" && ! enabled 
 rm /etc/systemd/system-preset/00-local.preset
 ok 'a disabled agent stays so on upgrade' 'rpm --upgrade "$second" && ! enabled && ! active'
 rpm --erase codedeploy-host-agent
+mount --bind /opt /opt
+mount -o remount,ro,bind /opt
+ok 'read-only /opt: not installed, and told why' '! rpm --install "$first" && ! command rpm -q codedeploy-host-agent >/dev/null && grep -q "/opt/codedeploy-agent cannot be written\|/opt cannot be written" /machine/out/rpm.log && ! systemctl cat $unit >/dev/null 2>&1'
+umount /opt
 
 # --- from AWS's package and back ---
-cat >/run/aws.spec <<'SPEC'
-Name: codedeploy-agent
-Version: 1.7.0
-Release: 92
-Summary: stand-in
-License: Apache-2.0
-BuildArch: noarch
-AutoReqProv: no
-%global __os_install_post %{nil}
-%description
-A stand-in.
-%install
-mkdir -p %{buildroot}
-cp -a /run/aws-rpm/. %{buildroot}/
-%files
-%config(noreplace) /etc/codedeploy-agent/conf/codedeployagent.yml
-/etc/init.d/codedeploy-agent
-/usr/lib/systemd/system/codedeploy-agent.service
-/opt/codedeploy-agent
-%post
-systemctl daemon-reload
-systemctl enable --now codedeploy-agent.service
-%preun
-if [ "$1" = 0 ]; then systemctl disable --now codedeploy-agent.service; fi
-%postun
-systemctl daemon-reload
-SPEC
-aws_root /run/aws-rpm /usr/lib/systemd/system
-rpmbuild -bb --quiet --define '_topdir /run/rpmbuild' /run/aws.spec >/machine/out/rpmbuild.log 2>&1
-theirs=$(ls /run/rpmbuild/RPMS/noarch/*.rpm)
-ok 'AWS'"'"'s agent is installed and runs' 'rpm --install "$theirs" && active && enabled'
+theirs=$(aws_rpm 1.7.0 '%config(noreplace)')
+ok 'AWS'"'"'s agent is installed and runs' 'rpm --install "$theirs" && aws_runs && enabled'
 use_aws
 before=$(sha256sum $configuration)
 rm -rf /srv/app
 aws_has_deployed
+pid=$(aws_pid)
 ok 'ours replaces it' 'rpm --upgrade "$first" && ! command rpm -q codedeploy-agent >/dev/null'
-ok 'it runs under the same service name' 'active && enabled && [ "$(readlink /proc/"$(property MainPID)"/exe)" = /opt/codedeploy-agent/bin/agent ]'
+ok 'it runs under the same service name, and the other no more' 'active && enabled && ours_runs && ! kill -0 $pid 2>/dev/null'
+ok 'nothing of the other'"'"'s is left' '[ ! -e /etc/init.d/codedeploy-agent ] && [ "$(ls /opt/codedeploy-agent)" = "$(printf "%s\n" bin deployment-root state)" ]'
+ok 'the files are as they were packed' 'command rpm --verify --nodeps codedeploy-host-agent | grep -v " c $configuration$" | wc -l | grep -qx 0'
 ok 'with the configuration that was there' '[ "$(sha256sum $configuration)" = "$before" ] && eventually polls'
 bundle /run/new <<'END'
 ApplicationStop echo stopped by d-NEW >>/run/stopped
 END
 ok 'the first deployment' 'deploy d-NEW /run/new && deployed new'
 ok 'stopped and removed the old revision' '[ "$(cat /run/stopped)" = "stopped by d-OLD" ] && [ ! -e /srv/app/only-in-old ]'
-ok 'back: ours is erased, the other installed' 'rpm --erase codedeploy-host-agent && mv $configuration.rpmsave $configuration && rpm --install "$theirs" && active'
+ok 'back: ours is erased, the other installed' 'rpm --erase codedeploy-host-agent && mv $configuration.rpmsave $configuration && rpm --install "$theirs" && aws_runs'
 ok 'with the configuration that was there' '[ "$(sha256sum $configuration)" = "$before" ]'
 ok 'its next deployment finds our records' '/opt/codedeploy-agent/bin/codedeploy-agent clean-up && grep -qx "stopped by d-NEW" /run/stopped && [ ! -e /srv/app/version ]'
+rpm --erase codedeploy-agent
+rm -rf /etc/codedeploy-agent
+
+# --- the same from a package that does not mark its configuration as such ---
+theirs=$(aws_rpm 1.7.1 '')
+ok 'AWS'"'"'s agent, its configuration unmarked' 'rpm --install "$theirs" && aws_runs'
+use_aws
+before=$(sha256sum $configuration)
+ok 'ours replaces it' 'rpm --upgrade "$first" && ours_runs'
+ok 'and keeps what was configured' '[ "$(sha256sum $configuration)" = "$before" ] && eventually polls'
 done_testing

@@ -2,12 +2,14 @@
 # The power goes while Install puts files in their places. They and the agent's records are on a disk with a
 # journal, as they are on hosts; the machine's own disk has none.
 . ./lib.sh
+# In a container it would be the host that is reset.
+[ ! -d /machine/host ] || { echo 'not in a container'; exit 1; }
 files=1500
 
 data_bundle() {
-  local number
+  local number version=${1##*/}
   mkdir -p "$1/content"
-  for number in $(seq $files); do echo "$(basename "$1") $number" >"$1/content/$number"; done
+  for ((number = 1; number <= files; number++)); do echo "$version $number" >"$1/content/$number"; done
   printf 'version: 0.0\nos: linux\nfiles:\n  - source: content\n    destination: /data/app\n' >"$1/appspec.yml"
 }
 versions() { cut -d' ' -f1 /data/app/* | sort | uniq -c; }

@@ -16,21 +16,21 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
     if arguments.own_session
         && let Err(error) = nix::unistd::setsid()
     {
-        return complain(&format!("cannot make a session: {error}"), Exit::Failed);
+        return refuse(&format!("cannot make a session: {error}"), Exit::Failed);
     }
     let path = config.map_or_else(default_path, PathBuf::from);
     let loaded = match Config::load(&path, Purpose::Service) {
         Ok(loaded) => loaded,
-        Err(error) => return complain(&chain(&error), Exit::Configuration),
+        Err(error) => return refuse(&chain(&error), Exit::Configuration),
     };
     let config = loaded.config;
     if let Err(error) = daemon::become_configured_user(&config) {
-        return complain(&chain(&error), Exit::Configuration);
+        return refuse(&chain(&error), Exit::Configuration);
     }
     let program = config.program_name.as_str();
     let pid_file = match PidFile::take(&config.pid_dir, program) {
         Ok(pid_file) => pid_file,
-        Err(error) => return complain(&chain(&error), Exit::Failed),
+        Err(error) => return refuse(&chain(&error), Exit::Failed),
     };
     let _teller = match arguments
         .own_session
@@ -40,7 +40,7 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
         Ok(teller) => teller,
         Err(error) => {
             let why = format!("cannot tell agent start when it is ready: {error}");
-            return complain(&why, Exit::Failed);
+            return refuse(&why, Exit::Failed);
         }
     };
     let log = logging::Log {
@@ -57,7 +57,7 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
         standard_error: !arguments.own_session,
     };
     if let Err(error) = log.start() {
-        return complain(
+        return refuse(
             &format!("cannot open the log: {error}; correct log_dir or its permissions"),
             Exit::Failed,
         );
@@ -88,7 +88,7 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
         .build()
     {
         Ok(runtime) => runtime,
-        Err(error) => return complain(&format!("cannot start: {error}"), Exit::Failed),
+        Err(error) => return refuse(&format!("cannot start: {error}"), Exit::Failed),
     };
     let ended = runtime.block_on(daemon::run(&config, |name| std::env::var_os(name)));
     // Work that blocks must not hold the process: waiting for a hook does for as long as it runs.
@@ -104,12 +104,19 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
                 Exit::Failed
             };
             tracing::error!("{}", chain(&error));
+            daemon::tell_why_not(&chain(&error));
             if arguments.own_session {
                 eprintln!("error: {}", chain(&error));
             }
             exit
         }
     }
+}
+
+/// Says why the daemon does not run, to the service manager, too.
+fn refuse(message: &str, exit: Exit) -> Exit {
+    daemon::tell_why_not(message);
+    complain(message, exit)
 }
 
 /// Whether a service manager has started us, which would start us again.

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use sd_notify::NotifyState;
@@ -15,6 +14,7 @@ use super::orphans;
 use super::poller::Poller;
 use super::renewing::Renewing;
 use super::reports::Reports;
+use super::service_manager::{notify, watchdog};
 use super::signals::{self, Signals, Stopping};
 use super::tracking::Tracking;
 use super::workshop::{JournalFile, Workshop};
@@ -336,23 +336,4 @@ fn recover_installs(host: &Host) {
             }
         }
     });
-}
-
-/// Tells the service manager, where there is one; without, nothing happens.
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!("cannot tell the service manager: {error}");
-    }
-}
-
-/// Tells the service manager twice in each interval of its watchdog that we are alive.
-async fn watchdog() {
-    let Some(interval) = sd_notify::watchdog_enabled() else {
-        return;
-    };
-    let mut tick = tokio::time::interval((interval / 2).max(Duration::from_millis(1)));
-    loop {
-        tick.tick().await;
-        notify(&[NotifyState::Watchdog]);
-    }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::libc::nlink_t;
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
@@ -63,7 +64,8 @@ pub(super) struct Identity {
 pub(super) struct Seen {
     pub(super) identity: Identity,
     pub(super) kind: Existing,
-    pub(super) links: u64,
+    /// Not as wide on every processor.
+    pub(super) links: nlink_t,
     pub(super) mode: u32,
     pub(super) owner: (u32, u32),
     /// The file system knows when it was born: its identity never changes.
@@ -113,7 +115,7 @@ impl Seen {
                 time,
             },
             kind,
-            links: u64::from(found.stx_nlink),
+            links: nlink_t::from(found.stx_nlink),
             mode: u32::from(found.stx_mode) & 0o7777,
             owner: (found.stx_uid, found.stx_gid),
             born: knows_birth,

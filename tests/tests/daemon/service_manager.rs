@@ -122,11 +122,31 @@ fn ready_does_not_wait_for_instance_metadata() {
 }
 
 #[test]
-fn a_broken_configuration_is_never_ready() {
-    let daemon = DaemonHost::with_configuration("max_revisions: none");
-    let manager = Manager::of(&daemon);
+fn a_broken_configuration_is_the_status_and_never_ready() {
+    let daemon = DaemonHost::with_configuration("max_revisions: \"none\\nMAINPID=1\"");
+    let mut manager = Manager::of(&daemon);
     let mut running = daemon.start_with(&[("NOTIFY_SOCKET", &manager.path)]);
     assert_eq!(running.wait().code(), Some(78));
+    let status = manager.wait_for("STATUS=");
+    assert!(status.contains("max_revisions"), "{status}");
     manager.socket.set_nonblocking(true).unwrap();
     assert!(manager.socket.recv(&mut [0; 10]).is_err());
+    assert_eq!(manager.said, [status]);
+}
+
+#[test]
+fn that_another_agent_runs_is_the_status() {
+    let daemon = DaemonHost::default();
+    let mut manager = Manager::of(&daemon);
+    let mut first = daemon.start_with(&[
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        ("NOTIFY_SOCKET", &manager.path.clone()),
+    ]);
+    manager.wait_for("STATUS=polling");
+    manager.forget();
+    let mut second = daemon.start_with(&[("NOTIFY_SOCKET", &manager.path)]);
+    assert_eq!(second.wait().code(), Some(1));
+    manager.wait_for("STATUS=another agent is running as process ");
+    assert!(!manager.said.contains(&"READY=1".to_owned()));
+    first.stop();
 }

@@ -22,14 +22,15 @@ pub struct HostCommand {
 }
 
 impl HostCommand {
-    /// The command `name` of a deployment's execution, with an id of its own.
+    /// The command `name` of a deployment's execution, with an id of its own: the agent remembers
+    /// those of other executions, which may have come from a service that has forgotten them.
     #[must_use]
     pub fn new(host_identifier: &str, execution_id: &str, name: &str) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Self {
             host_identifier: host_identifier.to_owned(),
-            id: format!("hc-{number}-{name}"),
+            id: format!("hc-{number}-{}-{name}", execution_id.replace('/', ".")),
             execution_id: execution_id.to_owned(),
             name: name.to_owned(),
             nonce: i64::try_from(number).unwrap(),
