@@ -5,6 +5,7 @@ use std::str::FromStr as _;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::deployments::{DeploymentsArguments, DeploymentsOutput};
 use crate::deployment::{BundleType, FileExistsBehavior};
 
 /// An on-instance host agent compatible with AWS CodeDeploy.
@@ -35,8 +36,12 @@ pub enum Command {
     Stop(StopArguments),
     /// Stop the agent and start it again; the new one takes up what was at work.
     Restart,
-    /// Say whether the agent runs: exit status 0 when it does, 3 when not, 4 when unknown.
-    Status,
+    /// Say whether the agent runs, and what is at work: exit status 0 when it does, 3 when not, 4
+    /// when unknown.
+    Status(StatusArguments),
+    /// Show what this host has deployed, by the service, by hand or by AWS's agents, and what it is
+    /// deploying.
+    Deployments(DeploymentsArguments),
     /// Check or show the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -136,6 +141,14 @@ pub struct StopArguments {
     /// kill_agent_max_wait_time_seconds
     #[arg(long)]
     pub wait: bool,
+}
+
+/// Options of `agent status`.
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// How to show it
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub output: DeploymentsOutput,
 }
 
 /// The subcommands of `agent config`.

@@ -4,10 +4,12 @@ mod arguments;
 mod config_check;
 mod config_show;
 mod configuration;
+mod deployments;
 mod doctor;
 mod exit;
 mod explain;
 mod log_errors;
+mod past_deployments;
 mod readiness;
 mod restart;
 mod run;
@@ -18,6 +20,8 @@ mod state_directory;
 mod status;
 mod stop;
 mod systemd;
+mod terminal;
+mod times;
 mod validate;
 
 use std::ffi::OsString;
@@ -27,9 +31,13 @@ use std::process::ExitCode;
 pub use arguments::{
     Arguments, Command, ConfigCommand, DoctorArguments, DoctorOutput, ExplainArguments,
     PlatformName, RunArguments, RunBundleArguments, SchemaArguments, ShowArguments, ShowOutput,
-    StopArguments, ValidateArguments, ValidateOutput,
+    StatusArguments, StopArguments, ValidateArguments, ValidateOutput,
 };
 use clap::Parser as _;
+pub use deployments::{
+    DeploymentsArguments, DeploymentsCommand, DeploymentsOutput, ListArguments, LogsArguments,
+    ShowDeploymentArguments,
+};
 pub use exit::Exit;
 
 /// Runs the program under the name that it was called by.
@@ -63,7 +71,8 @@ pub fn main() -> ExitCode {
         Command::Start => start::main(config),
         Command::Stop(arguments) => stop::main(config, &arguments),
         Command::Restart => restart::main(config),
-        Command::Status => status::main(config),
+        Command::Status(arguments) => status::main(config, &arguments),
+        Command::Deployments(arguments) => deployments::main(config, &arguments),
         Command::Doctor(arguments) => doctor::main(config, &arguments),
         Command::Config(ConfigCommand::Check) => config_check::main(config),
         Command::Config(ConfigCommand::Show(arguments)) => config_show::main(config, &arguments),

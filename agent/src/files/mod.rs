@@ -1,14 +1,16 @@
 //! Small file primitives that several modules need: whole-file replacement, files of records,
-//! locks between processes, and copying of file contents.
+//! files that grow, locks between processes, and copying of file contents.
 
 mod atomic;
 pub(crate) mod checked_line;
 mod copy;
+mod follow;
 mod lock;
 pub(crate) mod small_file;
 mod state_file;
 
 pub use atomic::{write_atomically, write_for_this_boot};
 pub use copy::copy_contents;
+pub(crate) use follow::{FileFollower, open_regular};
 pub use lock::{Lock, LockError};
 pub(crate) use state_file::{Found, open_state_file, read_state_file};

@@ -19,6 +19,9 @@ _codedeploy__agent() {
             codedeploy__agent,config)
                 cmd="codedeploy__agent__subcmd__config"
                 ;;
+            codedeploy__agent,deployments)
+                cmd="codedeploy__agent__subcmd__deployments"
+                ;;
             codedeploy__agent,doctor)
                 cmd="codedeploy__agent__subcmd__doctor"
                 ;;
@@ -70,8 +73,35 @@ _codedeploy__agent() {
             codedeploy__agent__subcmd__config__subcmd__help,show)
                 cmd="codedeploy__agent__subcmd__config__subcmd__help__subcmd__show"
                 ;;
+            codedeploy__agent__subcmd__deployments,help)
+                cmd="codedeploy__agent__subcmd__deployments__subcmd__help"
+                ;;
+            codedeploy__agent__subcmd__deployments,list)
+                cmd="codedeploy__agent__subcmd__deployments__subcmd__list"
+                ;;
+            codedeploy__agent__subcmd__deployments,logs)
+                cmd="codedeploy__agent__subcmd__deployments__subcmd__logs"
+                ;;
+            codedeploy__agent__subcmd__deployments,show)
+                cmd="codedeploy__agent__subcmd__deployments__subcmd__show"
+                ;;
+            codedeploy__agent__subcmd__deployments__subcmd__help,help)
+                cmd="codedeploy__agent__subcmd__deployments__subcmd__help__subcmd__help"
+                ;;
+            codedeploy__agent__subcmd__deployments__subcmd__help,list)
+                cmd="codedeploy__agent__subcmd__deployments__subcmd__help__subcmd__list"
+                ;;
+            codedeploy__agent__subcmd__deployments__subcmd__help,logs)
+                cmd="codedeploy__agent__subcmd__deployments__subcmd__help__subcmd__logs"
+                ;;
+            codedeploy__agent__subcmd__deployments__subcmd__help,show)
+                cmd="codedeploy__agent__subcmd__deployments__subcmd__help__subcmd__show"
+                ;;
             codedeploy__agent__subcmd__help,config)
                 cmd="codedeploy__agent__subcmd__help__subcmd__config"
+                ;;
+            codedeploy__agent__subcmd__help,deployments)
+                cmd="codedeploy__agent__subcmd__help__subcmd__deployments"
                 ;;
             codedeploy__agent__subcmd__help,doctor)
                 cmd="codedeploy__agent__subcmd__help__subcmd__doctor"
@@ -112,6 +142,15 @@ _codedeploy__agent() {
             codedeploy__agent__subcmd__help__subcmd__config,show)
                 cmd="codedeploy__agent__subcmd__help__subcmd__config__subcmd__show"
                 ;;
+            codedeploy__agent__subcmd__help__subcmd__deployments,list)
+                cmd="codedeploy__agent__subcmd__help__subcmd__deployments__subcmd__list"
+                ;;
+            codedeploy__agent__subcmd__help__subcmd__deployments,logs)
+                cmd="codedeploy__agent__subcmd__help__subcmd__deployments__subcmd__logs"
+                ;;
+            codedeploy__agent__subcmd__help__subcmd__deployments,show)
+                cmd="codedeploy__agent__subcmd__help__subcmd__deployments__subcmd__show"
+                ;;
             *)
                 ;;
         esac
@@ -119,7 +158,7 @@ _codedeploy__agent() {
 
     case "${cmd}" in
         codedeploy__agent)
-            opts="-h -V --config --help --version run run-bundle start stop restart status config doctor validate explain schema help"
+            opts="-h -V --config --help --version run run-bundle start stop restart status deployments config doctor validate explain schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -250,6 +289,176 @@ _codedeploy__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        codedeploy__subcmd__agent__subcmd__deployments)
+            opts="-h --group --limit --output --config --help list show logs help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__deployments__subcmd__help)
+            opts="list show logs help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__deployments__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__deployments__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__deployments__subcmd__help__subcmd__logs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__deployments__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__deployments__subcmd__list)
+            opts="-h --group --limit --output --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__deployments__subcmd__logs)
+            opts="-f -h --follow --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__deployments__subcmd__show)
+            opts="-f -h --timeline --follow --output --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         codedeploy__subcmd__agent__subcmd__doctor)
             opts="-h --output --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -291,7 +500,7 @@ _codedeploy__agent() {
             return 0
             ;;
         codedeploy__subcmd__agent__subcmd__help)
-            opts="run run-bundle start stop restart status config doctor validate explain schema help"
+            opts="run run-bundle start stop restart status deployments config doctor validate explain schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -333,6 +542,62 @@ _codedeploy__agent() {
             return 0
             ;;
         codedeploy__subcmd__agent__subcmd__help__subcmd__config__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__help__subcmd__deployments)
+            opts="list show logs"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__help__subcmd__deployments__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__help__subcmd__deployments__subcmd__logs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__help__subcmd__deployments__subcmd__show)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -671,12 +936,16 @@ _codedeploy__agent() {
             return 0
             ;;
         codedeploy__subcmd__agent__subcmd__status)
-            opts="-h --config --help"
+            opts="-h --output --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
