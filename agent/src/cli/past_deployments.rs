@@ -37,14 +37,13 @@ impl PastDeployments {
         let Some(own) = &self.own else {
             return configured;
         };
-        let own = History::read(own)?;
-        match configured {
-            Ok(configured) => Ok(configured.and(own)),
-            Err(error) => {
-                let mut own = own;
-                own.complaints.push(chain(&error));
-                Ok(own)
+        match (configured, History::read(own)) {
+            (Ok(configured), Ok(own)) => Ok(configured.and(own)),
+            (Ok(mut readable), Err(error)) | (Err(error), Ok(mut readable)) => {
+                readable.complaints.push(chain(&error));
+                Ok(readable)
             }
+            (Err(error), Err(_)) => Err(error),
         }
     }
 

@@ -78,6 +78,20 @@ fn people_read_a_line_an_event() {
 }
 
 #[test]
+fn records_that_are_taken_away_end_their_follower() {
+    let host = TestHost::new();
+    let started = host.deploy(&gated(&host, "")).start();
+    in_hook(&host);
+    let follower = Following::start(&host, &["deployments", "show", "-f", &running(&host)]);
+    follower.wait_for(r#""type":"began""#);
+    fs_err::rename(host.root(), host.path("elsewhere")).unwrap();
+    let (exit, _) = follower.wait();
+    release(&host);
+    let _ = started.wait();
+    assert_eq!(exit.code(), Some(1));
+}
+
+#[test]
 fn a_deployment_that_is_killed_ends_its_follower() {
     let host = TestHost::new();
     let started = host.deploy(&gated(&host, "")).start();

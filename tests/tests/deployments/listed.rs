@@ -125,13 +125,13 @@ fn a_group_is_named_by_its_name_or_id_and_a_limit_counts_the_newest() {
             .map(|past| past["id"].as_str().unwrap().to_owned());
         ids.collect::<Vec<_>>()
     };
-    assert_eq!(ids(&["--group", "web"]), [good.clone()]);
+    assert_eq!(ids(&["--group", "web"]), [good.as_str()]);
     assert_eq!(
         ids(&["--group", "Fleet\u{1b}[31m"]),
-        [bad.clone(), good.clone()]
+        [bad.as_str(), good.as_str()]
     );
     assert_eq!(ids(&["--group", "other"]), [""; 0]);
-    assert_eq!(ids(&["--limit", "1"]), [bad.clone()]);
+    assert_eq!(ids(&["--limit", "1"]), [bad.as_str()]);
     assert_eq!(ids(&["--limit", "0"]), [bad, good]);
     let said = human(&host, &["deployments", "--limit", "1"]);
     assert!(

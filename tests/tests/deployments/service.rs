@@ -111,6 +111,32 @@ fn a_failure_is_told_with_its_code_and_local_deployments_are_beside_it() {
 }
 
 #[test]
+fn what_a_stopped_agent_left_at_work_is_told() {
+    let daemon = DaemonHost::default();
+    let host = &daemon.host;
+    daemon.publish("b.zip", gated(host, "").path());
+    let mut running = daemon.start();
+    let scripted = daemon.deploy("d-1", "b.zip");
+    in_hook(host);
+    running.stop();
+    let status = run(host, &["status"]);
+    assert_eq!(status.status.code(), Some(3));
+    let said = text(&status.stdout);
+    assert!(
+        said.starts_with("The CodeDeploy host agent is not running\nAt work: d-1 (Fleet), in "),
+        "{said}"
+    );
+    assert!(said.contains("; the next agent takes it up\n"), "{said}");
+    release(host);
+    let mut running = daemon.start();
+    assert_eq!(
+        daemon.service.wait_for_end(&scripted),
+        DeploymentEnd::Succeeded
+    );
+    running.stop();
+}
+
+#[test]
 fn a_damaged_journal_leaves_the_rest_to_be_told() {
     let daemon = DaemonHost::default();
     let host = &daemon.host;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::arguments::{DeploymentsOutput, ShowDeploymentArguments};
-use super::watch::Watch;
+use super::watch::{News, Watch};
 use super::{event, json, log};
 use crate::cli::past_deployments::PastDeployments;
 use crate::cli::terminal::{one_line, say};
@@ -27,11 +27,12 @@ pub(super) fn main(
     let mut has_reader = told.tell(&past);
     while is_running(&past) && has_reader {
         match watch.news(&past) {
-            Ok(Some(news)) => {
-                past = news;
+            Ok(News::Now(now)) => {
+                past = *now;
                 has_reader = told.tell(&past);
             }
-            Ok(None) => {}
+            Ok(News::None) => {}
+            Ok(News::Gone) => return complain(&gone(&past), Exit::Failed),
             Err(error) => return complain(&chain(&error), Exit::Failed),
         }
     }
@@ -40,6 +41,10 @@ pub(super) fn main(
         DeploymentResult::Succeeded => Exit::Success,
         _ => Exit::Failed,
     }
+}
+
+pub(super) fn gone(past: &PastDeployment) -> String {
+    format!("the records of {} were taken away", past.id)
 }
 
 pub(super) fn is_running(past: &PastDeployment) -> bool {

@@ -1,7 +1,7 @@
 //! The output of a deployment's hooks, as it lies in its directory.
 
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::deployment_root::DeploymentDirectory;
 use crate::files::open_regular;
@@ -27,12 +27,12 @@ pub(super) fn excerpt(past: &PastDeployment) -> Vec<String> {
     let DeploymentResult::Failed { event, .. } = &past.result else {
         return Vec::new();
     };
-    let text = path(past).and_then(|path| end_of(path).ok());
+    let text = path(past).and_then(|path| end_of(&path).ok());
     of_event(&text.unwrap_or_default(), event)
 }
 
-fn end_of(path: PathBuf) -> io::Result<String> {
-    let mut log = open_regular(&path)?;
+fn end_of(path: &Path) -> io::Result<String> {
+    let mut log = open_regular(path)?;
     let length = log.metadata()?.len();
     log.seek(SeekFrom::Start(length.saturating_sub(LOOKED_AT)))?;
     let mut text = Vec::new();

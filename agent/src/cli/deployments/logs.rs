@@ -7,9 +7,9 @@ use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
 
 use super::arguments::LogsArguments;
-use super::follow::is_running;
+use super::follow::{gone, is_running};
 use super::log;
-use super::watch::Watch;
+use super::watch::{News, Watch};
 use crate::cli::past_deployments::PastDeployments;
 use crate::cli::terminal::is_terminal;
 use crate::cli::{Exit, complain};
@@ -47,8 +47,9 @@ pub(super) fn main(
     let mut watch = Watch::new(history);
     while follow && is_running(&past) && printer.has_reader {
         match watch.news(&past) {
-            Ok(Some(news)) => past = news,
-            Ok(None) => {}
+            Ok(News::Now(now)) => past = *now,
+            Ok(News::None) => {}
+            Ok(News::Gone) => return complain(&gone(&past), Exit::Failed),
             Err(error) => return complain(&chain(&error), Exit::Failed),
         }
         log.read_new(&mut |bytes| printer.print(bytes));

@@ -14,6 +14,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// A process that is killed changes no file: so everything is read again now and then.
 const READ_EVERY: Duration = Duration::from_secs(2);
 
+/// What is known of a deployment that is watched.
+pub(super) enum News {
+    /// What was known before.
+    None,
+    /// This.
+    Now(Box<PastDeployment>),
+    /// Nothing any more: its records were taken away.
+    Gone,
+}
+
 /// A deployment that is watched.
 pub(super) struct Watch<'a> {
     past: &'a PastDeployments,
@@ -37,25 +47,22 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Waits for a moment; what is known of `deployment` by now, if it may be news.
+    /// Waits for a moment; what is known of `deployment` by now.
     ///
     /// # Errors
     /// When it cannot be read any more.
-    pub(super) fn news(
-        &mut self,
-        deployment: &PastDeployment,
-    ) -> Result<Option<PastDeployment>, HistoryError> {
+    pub(super) fn news(&mut self, deployment: &PastDeployment) -> Result<News, HistoryError> {
         std::thread::sleep(LOOK_EVERY);
         let now: Vec<_> = self.files.iter().map(|file| identity(file)).collect();
         if now == self.seen && self.read.elapsed() < READ_EVERY {
-            return Ok(None);
+            return Ok(News::None);
         }
         self.seen = now;
         self.read = Instant::now();
         let History { deployments, .. } = self.past.read()?;
-        Ok(deployments
-            .into_iter()
-            .find(|past| is_same(past, deployment)))
+        let mut deployments = deployments.into_iter();
+        let now = deployments.find(|past| is_same(past, deployment));
+        Ok(now.map_or(News::Gone, |now| News::Now(Box::new(now))))
     }
 }
 

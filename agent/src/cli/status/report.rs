@@ -85,7 +85,15 @@ impl Report {
                 }
                 None => "waiting for its next event".to_owned(),
             };
-            lines.push(format!("At work: {} ({}), {what}", past.id, group(past)));
+            let left = match (self.pid, past.requester) {
+                (None, Requester::Service) => "; the next agent takes it up",
+                _ => "",
+            };
+            lines.push(format!(
+                "At work: {} ({}), {what}{left}",
+                past.id,
+                group(past)
+            ));
         }
         match self.unsent() {
             0 => {}
