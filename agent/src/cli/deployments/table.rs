@@ -230,7 +230,7 @@ mod tests {
             }
         }
         let row = |width| table(Some(width))[1].clone();
-        assert!(row(110).ends_with("  s3://re…on-1.zip"), "{}", row(110));
+        assert!(row(110).ends_with("  s3://re…n-1.zip"), "{}", row(110));
         assert!(
             !row(90).contains("1 min") && row(90).contains("s3:"),
             "{}",
@@ -240,7 +240,7 @@ mod tests {
             row(60),
             "* d-1         YYYY-MM-DD HH:MM:SS  failed in Ap…art (code 4)"
         );
-        assert_eq!(row(30), "* d-1         failed…ode 4)");
+        assert_eq!(row(30), "* d-1         faile…ode 4)");
     }
 
     #[test]

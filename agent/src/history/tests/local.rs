@@ -174,7 +174,7 @@ fn the_newest_512_are_kept() {
         longest = length.max(longest);
     }
     assert!(
-        shrunk >= 1 && longest < (2 << 20) + 4096,
+        shrunk >= 1 && longest < (3 << 19) + 4096,
         "{shrunk} {longest}"
     );
     let history = place.read();
