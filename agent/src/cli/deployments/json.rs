@@ -1,4 +1,4 @@
-//! Deployments for programs. The keys are documented in `docs/deployments.md` and stay as they are;
+//! Deployments for programs. The keys are documented in `docs/history.md` and stay as they are;
 //! what is not known is null.
 
 use serde_json::{Value, json};
