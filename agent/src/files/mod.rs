@@ -10,7 +10,7 @@ pub(crate) mod small_file;
 mod state_file;
 
 pub use atomic::{write_atomically, write_for_this_boot};
-pub use copy::copy_contents;
+pub use copy::{copy_contents, copy_end_first};
 pub(crate) use follow::{FileFollower, open_regular};
 pub use lock::{Lock, LockError};
 pub(crate) use state_file::{Found, open_state_file, read_state_file};
