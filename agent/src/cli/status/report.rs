@@ -62,18 +62,18 @@ impl Report {
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let version = match self.is_this_program {
-            Some(true) => Some(format!("Version {VERSION}")),
+            Some(true) => Some(format!("version {VERSION}")),
             Some(false) => Some(format!(
-                "Version unknown: it is another program than this one, {VERSION}; agent restart \
+                "version unknown: it is another program than this one, {VERSION}; agent restart \
                  runs this one"
             )),
             None => None,
         };
         let since = self.since.map(|since| {
             let age = self.now.duration_since(since).unwrap_or_default();
-            format!("since {} ({})", times::local(since), times::duration(age))
+            format!("Since {} ({})", times::local(since), times::duration(age))
         });
-        let both: Vec<String> = version.into_iter().chain(since).collect();
+        let both: Vec<String> = since.into_iter().chain(version).collect();
         if !both.is_empty() {
             lines.push(both.join(", "));
         }
