@@ -6,6 +6,7 @@ use std::str::FromStr as _;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::deployments::{DeploymentsArguments, DeploymentsOutput};
 use crate::deployment::{BundleType, FileExistsBehavior};
 
 /// An on-instance host agent compatible with AWS CodeDeploy.
@@ -40,8 +41,12 @@ pub enum Command {
     Stop(StopArguments),
     /// Stop the agent and start it again; the new one takes up what was at work.
     Restart,
-    /// Say whether the agent runs: exit status 0 when it does, 3 when not, 4 when unknown.
-    Status,
+    /// Say whether the agent runs, and what is at work: exit status 0 when it does, 3 when not, 4
+    /// when unknown.
+    Status(StatusArguments),
+    /// Show what this host has deployed, by the service, by hand or by AWS's agents, and what it is
+    /// deploying.
+    Deployments(DeploymentsArguments),
     /// Print the agent's metrics as of now, in the OpenMetrics text format; see metrics_file in the
     /// configuration for a file of them. Exit status 0 also when no agent runs
     /// (codedeploy_agent_up 0), 4 when one runs and cannot be asked.
@@ -233,6 +238,14 @@ pub struct StopArguments {
     /// kill_agent_max_wait_time_seconds
     #[arg(long)]
     pub wait: bool,
+}
+
+/// Options of `agent status`.
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    /// How to show it
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub output: DeploymentsOutput,
 }
 
 /// The subcommands of `agent config`.

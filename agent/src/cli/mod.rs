@@ -5,6 +5,7 @@ mod clean;
 mod config_check;
 mod config_show;
 mod configuration;
+mod deployments;
 mod deregister;
 mod doctor;
 mod exit;
@@ -13,6 +14,7 @@ mod local_configuration;
 mod log_errors;
 mod metrics;
 mod on_premises_hints;
+mod past_deployments;
 mod readiness;
 mod register;
 mod restart;
@@ -25,6 +27,8 @@ mod state_directory;
 mod status;
 mod stop;
 mod systemd;
+mod terminal;
+mod times;
 mod validate;
 
 use std::ffi::OsString;
@@ -35,9 +39,13 @@ pub use arguments::{
     Arguments, CleanArguments, CleanOutput, Command, ConfigCommand, DeregisterArguments,
     DoctorArguments, DoctorOutput, ExplainArguments, PlatformName, RegisterArguments,
     RollbackArguments, RunArguments, RunBundleArguments, SchemaArguments, ShowArguments,
-    ShowOutput, StopArguments, ValidateArguments, ValidateOutput,
+    ShowOutput, StatusArguments, StopArguments, ValidateArguments, ValidateOutput,
 };
 use clap::Parser as _;
+pub use deployments::{
+    DeploymentsArguments, DeploymentsCommand, DeploymentsOutput, ListArguments, LogsArguments,
+    ShowDeploymentArguments,
+};
 pub use exit::Exit;
 
 /// Runs the program under the name that it was called by.
@@ -72,7 +80,8 @@ pub fn main() -> ExitCode {
         Command::Start => start::main(config),
         Command::Stop(arguments) => stop::main(config, &arguments),
         Command::Restart => restart::main(config),
-        Command::Status => status::main(config),
+        Command::Status(arguments) => status::main(config, &arguments),
+        Command::Deployments(arguments) => deployments::main(config, &arguments),
         Command::Metrics => metrics::main(config),
         Command::Doctor(arguments) => doctor::main(config, &arguments),
         Command::Register(arguments) => register::main(config, &arguments),

@@ -4,7 +4,7 @@
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use fs_err as fs;
 
@@ -106,6 +106,13 @@ impl PidFile {
             Some(pid) if has_open(pid, &lock) => Ok(Some(pid)),
             _ => Err(PidFileError::Unnamed { lock }),
         }
+    }
+
+    /// When the pid file was written, which a daemon does once, at its start.
+    #[must_use]
+    pub fn written(directory: &Path, program: &str) -> Option<SystemTime> {
+        let path = pid_path(directory, program);
+        fs::symlink_metadata(path).ok()?.modified().ok()
     }
 
     /// The process id in the pid file, without a look at the lock.

@@ -1,13 +1,9 @@
 //! Live output of a running script, read by following the log that the runner writes.
 
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
-
-use fs_err as fs;
+use std::path::Path;
 
 use super::{Progress, Stream};
+use crate::files::FileFollower;
 
 /// Length of `YYYY-MM-DD HH:MM:SS ` before each entry.
 const STAMP: usize = 20;
@@ -19,63 +15,32 @@ const LONGEST_LINE: usize = 256 * 1024;
 /// is passed over, because the log itself is written by the runner and loses nothing.
 #[derive(Debug)]
 pub(super) struct LogFollower {
-    path: PathBuf,
-    file: Option<File>,
+    log: FileFollower,
     unfinished: Vec<u8>,
 }
 
 impl LogFollower {
     /// Follows `path` from its present end, or from its beginning when it is not there yet.
     pub(super) fn at_the_end_of(path: &Path) -> Self {
-        let file = fs::File::open(path)
-            .ok()
-            .map(fs::File::into_file)
-            .and_then(|mut file| {
-                file.seek(SeekFrom::End(0)).ok()?;
-                Some(file)
-            });
         Self {
-            path: path.to_owned(),
-            file,
+            log: FileFollower::at_the_end_of(path),
             unfinished: Vec::new(),
         }
     }
 
     /// Passes on every whole line that has been written since the last call.
     pub(super) fn pass_on(&mut self, progress: &mut dyn FnMut(Progress)) {
-        self.read_rest(progress);
-        // The log may have been rotated: then the rest of the old one has just been read.
-        if self.is_stale() {
-            self.file = fs::File::open(&self.path).ok().map(fs::File::into_file);
-            self.read_rest(progress);
-        }
-    }
-
-    fn is_stale(&self) -> bool {
-        let Ok(at_path) = fs::metadata(&self.path) else {
-            return false;
-        };
-        let Some(Ok(open)) = self.file.as_ref().map(File::metadata) else {
-            return true;
-        };
-        (at_path.dev(), at_path.ino()) != (open.dev(), open.ino())
-    }
-
-    fn read_rest(&mut self, progress: &mut dyn FnMut(Progress)) {
-        let Some(file) = &mut self.file else { return };
-        let mut buffer = vec![0; 64 * 1024];
-        while let Ok(count @ 1..) = file.read(&mut buffer) {
-            let mut new = &buffer[..count];
+        let Self { log, unfinished } = self;
+        log.read_new(&mut |mut new| {
             while let Some(end) = new.iter().position(|byte| *byte == b'\n') {
-                self.unfinished.extend_from_slice(&new[..end]);
-                pass_on_entry(&self.unfinished, progress);
-                self.unfinished.clear();
+                unfinished.extend_from_slice(&new[..end]);
+                pass_on_entry(unfinished, progress);
+                unfinished.clear();
                 new = &new[end + 1..];
             }
-            let room = LONGEST_LINE.saturating_sub(self.unfinished.len());
-            self.unfinished
-                .extend_from_slice(&new[..new.len().min(room)]);
-        }
+            let room = LONGEST_LINE.saturating_sub(unfinished.len());
+            unfinished.extend_from_slice(&new[..new.len().min(room)]);
+        });
     }
 }
 
@@ -96,6 +61,8 @@ fn pass_on_entry(line: &[u8], progress: &mut dyn FnMut(Progress)) {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+
+    use fs_err as fs;
 
     use super::*;
 

@@ -1,11 +1,12 @@
 //! Small file primitives that several modules need: whole-file replacement, files of records,
-//! locks between processes, opening directories that others could have tampered with, and copying
-//! of file contents.
+//! files that grow, locks between processes, opening directories that others could have tampered
+//! with, and copying of file contents.
 
 mod atomic;
 pub(crate) mod checked_line;
 mod copy;
 pub mod directory;
+mod follow;
 mod lock;
 mod published;
 pub(crate) mod small_file;
@@ -13,6 +14,7 @@ mod state_file;
 
 pub use atomic::{write_atomically, write_for_this_boot};
 pub use copy::{copy_contents, copy_end_first};
+pub(crate) use follow::{FileFollower, open_regular};
 pub use lock::{Lock, LockError};
 pub use published::{PublishError, publish};
 pub(crate) use state_file::{Found, open_state_file, read_state_file};

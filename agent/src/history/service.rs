@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::deployment::{DeploymentResult, PastDeployment, PastEvent, Requester};
 use crate::deployment::{DeploymentGroupId, DeploymentId, DeploymentType};
-use crate::diagnostics::Code;
+use crate::diagnostics::{Code, Diagnostics, SuccessMessage};
 use crate::journal::{PastCommand, Settlement};
 use crate::lifecycle::LifecycleEvent;
 
@@ -56,6 +56,11 @@ fn give_up_superseded(deployments: &mut [PastDeployment]) {
 
 fn deployment(id: DeploymentId, mut commands: Vec<PastCommand>, now: SystemTime) -> PastDeployment {
     commands.sort_by_key(|command| command.began);
+    for command in &mut commands {
+        if command.noop && command.settlement == Some(Settlement::OverAlready) {
+            take_for_success(command);
+        }
+    }
     let result = result(&commands, now);
     // The newest that knows: what is over longest may be of an agent that kept less.
     let known =
@@ -81,6 +86,14 @@ fn deployment(id: DeploymentId, mut commands: Vec<PastCommand>, now: SystemTime)
         is_last_successful: false,
         events: commands.into_iter().map(event).collect(),
     }
+}
+
+/// An event without scripts is over for the service with the acknowledgement, which says so.
+fn take_for_success(command: &mut PastCommand) {
+    let success = Diagnostics::succeeded(SuccessMessage::Noop);
+    command.code = Some(success.code());
+    success.message().clone_into(&mut command.message);
+    command.settlement = Some(Settlement::Accepted);
 }
 
 fn event(command: PastCommand) -> PastEvent {

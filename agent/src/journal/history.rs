@@ -44,6 +44,9 @@ pub struct PastCommand {
     pub message: String,
     /// What became of it with the service; none while that is open.
     pub settlement: Option<Settlement>,
+    /// There was nothing to run, and the service was told so instead of a result. Kept since the
+    /// group's id is.
+    pub noop: bool,
 }
 
 /// The commands in the journal at `path`, oldest first: the newest 512 that are settled, then
@@ -91,6 +94,7 @@ fn of_closed(closed: &Closed) -> PastCommand {
         code: closed.code,
         message: closed.message,
         settlement: Some(closed.settlement),
+        noop: closed.noop,
     }
 }
 

@@ -7,7 +7,7 @@ use super::milliseconds;
 use super::record::{Closed, Header, Record};
 use crate::deployment::DeploymentSpec;
 use crate::files::checked_line as line;
-use crate::lifecycle::State;
+use crate::lifecycle::{Resolution, State};
 
 /// How many commands that are over are kept.
 pub(super) const KEPT_CLOSED: usize = 512;
@@ -60,6 +60,7 @@ impl Live {
             code,
             message: message.chars().take(MESSAGE_CHARACTERS).collect(),
             settlement,
+            noop: self.state == State::AwaitingReply(Resolution::Noop),
         }
     }
 

@@ -82,4 +82,7 @@ pub(super) struct Closed {
     pub(super) code: Option<Code>,
     pub(super) message: String,
     pub(super) settlement: Settlement,
+    /// As `group_id`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) noop: bool,
 }

@@ -124,14 +124,17 @@ fn a_log_that_cannot_be_opened_is_told() {
 }
 
 #[test]
-fn status_prints_one_line_and_reasons_elsewhere() {
+fn status_says_in_its_first_line_whether_the_agent_runs_and_reasons_elsewhere() {
     let daemon = DaemonHost::default();
     let mut running = daemon.start();
     daemon.service.wait_for("a poll", |calls| !calls.is_empty());
     let output = run(&agent(), &daemon, "status", &[]);
     let stdout = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(stdout.lines().count(), 1, "{stdout}");
-    assert!(stdout.ends_with(&format!("running as PID {}\n", running.pid())));
+    let first = format!(
+        "The CodeDeploy host agent is running as PID {}",
+        running.pid()
+    );
+    assert_eq!(stdout.lines().next(), Some(first.as_str()), "{stdout}");
     assert_eq!(output.status.code(), Some(0));
     // The lock is held, but nobody can tell by whom.
     fs_err::remove_file(daemon.host.path("pid/codedeploy-agent.pid")).unwrap();

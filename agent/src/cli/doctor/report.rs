@@ -1,11 +1,10 @@
 //! What the doctor says: a line a check for people, an object for programs.
 
-use std::io::IsTerminal as _;
-
 use serde_json::{Value, json};
 
 use super::finding::{Finding, Status};
 use crate::cli::arguments::DoctorOutput;
+use crate::cli::terminal::{Colour, Paint, one_line};
 
 /// The width of the column of names.
 const NAME_WIDTH: usize = 13;
@@ -13,24 +12,22 @@ const NAME_WIDTH: usize = 13;
 /// Collects the findings, and shows them as they come.
 pub(super) struct Report {
     output: DoctorOutput,
-    colour: bool,
+    paint: Paint,
     findings: Vec<(&'static str, Finding)>,
 }
 
 impl Report {
     pub(super) fn new(output: DoctorOutput) -> Self {
-        let colour = std::io::stdout().is_terminal()
-            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self {
             output,
-            colour,
+            paint: Paint::of_standard_output(),
             findings: Vec::new(),
         }
     }
 
     pub(super) fn add(&mut self, name: &'static str, finding: Finding) {
         if self.output == DoctorOutput::Human {
-            println!("{}", line(name, &finding, self.colour));
+            println!("{}", line(name, &finding, self.paint));
         }
         self.findings.push((name, finding));
     }
@@ -56,31 +53,20 @@ impl Report {
     }
 }
 
-fn line(name: &str, finding: &Finding, colour: bool) -> String {
-    let (word, code) = match finding.status {
-        Status::Ok => ("ok  ", "32"),
-        Status::Warning => ("WARN", "33"),
-        Status::Failed => ("FAIL", "31"),
-        Status::Skipped => ("skip", "2"),
+fn line(name: &str, finding: &Finding, paint: Paint) -> String {
+    let (word, colour) = match finding.status {
+        Status::Ok => ("ok  ", Colour::Green),
+        Status::Warning => ("WARN", Colour::Yellow),
+        Status::Failed => ("FAIL", Colour::Red),
+        Status::Skipped => ("skip", Colour::Dim),
     };
-    let word = if colour {
-        format!("\x1b[{code}m{word}\x1b[0m")
-    } else {
-        word.to_owned()
-    };
+    let word = paint.text(colour, word);
     let detail = one_line(&finding.detail);
     let remedy = match &finding.remedy {
         Some(remedy) => format!(". Remedy: {}", one_line(remedy)),
         None => String::new(),
     };
     format!("{word}  {name:NAME_WIDTH$}  {detail}{remedy}")
-}
-
-/// Paths and servers may say anything; the terminal is not theirs.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }
 
 fn object(findings: &[(&'static str, Finding)], healthy: bool) -> Value {
@@ -110,10 +96,10 @@ mod tests {
     fn columns_are_aligned_and_nothing_leaves_its_line() {
         let finding = Finding::failed("no\nanswer\x1b[2J", "do\tit");
         assert_eq!(
-            line("tcp", &finding, false),
+            line("tcp", &finding, Paint::with(false)),
             "FAIL  tcp            no answer [2J. Remedy: do it"
         );
-        let coloured = line("hooks-runner", &Finding::ok("there"), true);
+        let coloured = line("hooks-runner", &Finding::ok("there"), Paint::with(true));
         assert_eq!(coloured, "\x1b[32mok  \x1b[0m  hooks-runner   there");
     }
 

@@ -17,9 +17,10 @@ pub(super) const KEPT: usize = 512;
 /// In how many bytes at most.
 const KEPT_BYTES: usize = 1 << 20;
 
-/// A longer file is written anew. A rewriting frees half of it at least, so it is rare, and may
-/// wait for the disk: without that, a host that goes down could lose the whole file.
-const LONG: u64 = 2 << 20;
+/// A longer file is written anew: so it is read within a few milliseconds. A rewriting frees a third
+/// of it at least, so it is rare, and may wait for the disk: without that, a host that goes down
+/// could lose the whole file.
+const LONG: u64 = 3 << 19;
 
 /// Writes the file at `path` anew when it is long. The caller holds the lock.
 pub(super) fn compact_if_long(path: &Path) -> io::Result<()> {

@@ -23,6 +23,7 @@ fn command(name: &str, began: u64, code: Option<Code>) -> PastCommand {
         code,
         message: "why".into(),
         settlement: Some(Settlement::Accepted),
+        noop: false,
     }
 }
 
@@ -138,6 +139,19 @@ fn a_command_that_was_never_run_decides_nothing() {
     let mut commands = commands("DownloadBundle !Install");
     commands.push(over);
     assert_eq!(of(commands, at(20)).result.word(), "failed");
+}
+
+#[test]
+fn an_event_without_scripts_is_over_with_its_acknowledgement() {
+    let mut commands = commands("DownloadBundle Install ValidateService");
+    let last = commands.last_mut().unwrap();
+    (last.code, last.noop) = (None, true);
+    last.settlement = Some(Settlement::OverAlready);
+    let past = of(commands, at(20));
+    assert_eq!(past.result, DeploymentResult::Succeeded);
+    let last = past.events.last().unwrap();
+    assert!(last.is_noop());
+    assert_eq!(last.settlement, Some(Settlement::Accepted));
 }
 
 #[test]

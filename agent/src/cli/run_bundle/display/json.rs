@@ -1,11 +1,11 @@
 //! One JSON object a line: one an event, then a summary.
 
 use std::io::{Write as _, stdout};
-use std::time::Duration;
 
 use serde::Serialize;
 
 use super::{Display, EventEnd, Heading, Summary};
+use crate::cli::times::milliseconds;
 use crate::executor::Progress;
 use crate::lifecycle::{LifecycleEvent, Verdict};
 
@@ -35,10 +35,6 @@ enum Line<'a> {
         script_log: Option<String>,
         warnings: &'a [String],
     },
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn print(line: &Line<'_>) {

@@ -3,6 +3,7 @@
 use std::io::{Write as _, stdout};
 
 use super::{Display, EventEnd, Heading, Summary, text};
+use crate::cli::times;
 use crate::executor::{Progress, Stream};
 use crate::lifecycle::LifecycleEvent;
 
@@ -67,7 +68,7 @@ impl Display for Plain {
     fn event_ended(&mut self, end: &EventEnd<'_>) {
         self.unannounced = None;
         let event = end.event;
-        let duration = text::duration(end.duration);
+        let duration = times::duration(end.duration);
         if end.cancelled {
             line(&format!(
                 "{event}: cancelled after {duration}: {}",

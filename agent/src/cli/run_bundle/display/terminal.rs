@@ -6,6 +6,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Display, Ending, EventEnd, Heading, Summary, text};
+use crate::cli::terminal::{Colour, Paint};
+use crate::cli::times;
 use crate::executor::Progress;
 use crate::lifecycle::LifecycleEvent;
 
@@ -16,7 +18,7 @@ const SHOWN_LINES: usize = 6;
 const NAME_COLUMNS: usize = 19;
 
 pub(super) struct Terminal {
-    colour: bool,
+    paint: Paint,
     running: Option<Running>,
 }
 
@@ -25,34 +27,16 @@ struct Running {
     output: VecDeque<String>,
 }
 
-#[derive(Clone, Copy)]
-enum Colour {
-    Green,
-    Red,
-    Yellow,
-    Dim,
-}
-
 impl Terminal {
     pub(super) fn new() -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self {
-            colour: wanted,
+            paint: Paint::of_standard_output(),
             running: None,
         }
     }
 
     fn paint(&self, colour: Colour, text: &str) -> String {
-        if !self.colour {
-            return text.to_owned();
-        }
-        let code = match colour {
-            Colour::Green => 32,
-            Colour::Red => 31,
-            Colour::Yellow => 33,
-            Colour::Dim => 2,
-        };
-        format!("\x1b[{code}m{text}\x1b[0m")
+        self.paint.text(colour, text)
     }
 
     /// Prints a line that stays, above the running event.
@@ -127,7 +111,7 @@ impl Display for Terminal {
             running.bar.finish_and_clear();
         }
         let name = format!("{:<NAME_COLUMNS$}", end.event.as_str());
-        let duration = text::duration(end.duration);
+        let duration = times::duration(end.duration);
         if end.cancelled {
             self.line(&format!(
                 "{} {name} cancelled: {}",

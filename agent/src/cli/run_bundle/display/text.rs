@@ -1,7 +1,5 @@
 //! Texts that the plain and the terminal display share.
 
-use std::time::Duration;
-
 use super::{EventEnd, Heading, Summary};
 
 /// How many lines of a failed script's log are shown.
@@ -12,22 +10,6 @@ pub(super) fn heading(heading: &Heading) -> String {
         "Deploying {} to {} as {}",
         heading.bundle, heading.group, heading.deployment_id
     )
-}
-
-/// `0.04 s`, `12.3 s`, `4 min 05 s`.
-pub(super) fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    if seconds < 10.0 {
-        format!("{seconds:.2} s")
-    } else if seconds < 60.0 {
-        format!("{seconds:.1} s")
-    } else {
-        format!(
-            "{} min {:02} s",
-            duration.as_secs() / 60,
-            duration.as_secs() % 60
-        )
-    }
 }
 
 /// What to tell of a failure, line by line.
@@ -65,17 +47,4 @@ pub(super) fn last_line(summary: &Summary) -> String {
         summary.deployment_id,
         summary.ending.word()
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_short_to_read() {
-        let text = |milliseconds| duration(Duration::from_millis(milliseconds));
-        assert_eq!(text(41), "0.04 s");
-        assert_eq!(text(12_340), "12.3 s");
-        assert_eq!(text(245_000), "4 min 05 s");
-    }
 }
