@@ -18,6 +18,7 @@ mod format;
 mod github;
 mod growing;
 mod http;
+mod inflate;
 mod limits;
 mod listing;
 mod local;

@@ -4,7 +4,7 @@
 //! archive is refused without having been unpacked in part. What local headers say beside the
 //! central directory is not used.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write as _};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -15,11 +15,12 @@ use nix::sys::time::TimeSpec;
 use zip::extra_fields::ExtraField;
 use zip::read::{ZipArchive, ZipFile};
 use zip::result::ZipError;
-use zip::{HasZipMetadata as _, System};
+use zip::{CompressionMethod, HasZipMetadata, System};
 
 use super::content::{Copier, CopyError};
 use super::entry_path::{EntryPath, names};
 use super::growing::Reader;
+use super::inflate::{self, Inflater, Stated};
 use super::limits::Account;
 use super::listing::{Listed, ListedKind, Listing};
 use super::tree::{Attributes, Tree};
@@ -66,6 +67,23 @@ struct Entry {
     kind: Kind,
     mode: u32,
     size: u64,
+    /// Of a deflated file that is inflated all at once.
+    small: Option<Stated>,
+}
+
+/// What a thread makes files with.
+struct Tools {
+    copier: Copier,
+    inflater: Inflater,
+}
+
+impl Tools {
+    fn new() -> Self {
+        Self {
+            copier: Copier::new(),
+            inflater: Inflater::new(),
+        }
+    }
 }
 
 /// Threads beyond this number only wait for each other's directories.
@@ -88,21 +106,21 @@ pub(super) fn unpack(
     let mut archive = open(content)?;
     let entries = check(&mut archive, account)?;
     let mut files = Vec::new();
-    let mut copier = Copier::new();
+    let mut tools = Tools::new();
     for (index, entry) in entries.iter().enumerate() {
         if entry.kind == Kind::File {
             files.push(index);
         } else {
-            make(&mut archive, index, entry, tree, &mut copier, account)?;
+            make(&mut archive, index, entry, tree, &mut tools, account)?;
         }
     }
-    drop(copier);
+    drop(tools);
     let batches = batches(&files, &entries);
     let threads = threads(&entries).min(batches.len());
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(None);
     let work = |archive: &mut ZipArchive<Window>, tree: &mut Tree, account: &mut Account<'_>| {
-        let mut copier = Copier::new();
+        let mut tools = Tools::new();
         // Whoever fails leaves nothing to the others.
         while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
             let made = files
@@ -110,7 +128,7 @@ pub(super) fn unpack(
                 .unwrap_or_default()
                 .iter()
                 .try_for_each(|index| match entries.get(*index) {
-                    Some(entry) => make(archive, *index, entry, tree, &mut copier, account),
+                    Some(entry) => make(archive, *index, entry, tree, &mut tools, account),
                     None => Ok(()),
                 });
             if let Err(error) = made {
@@ -180,13 +198,15 @@ fn make(
     index: usize,
     entry: &Entry,
     tree: &mut Tree,
-    copier: &mut Copier,
+    tools: &mut Tools,
     account: &mut Account<'_>,
 ) -> Result<(), ZipFailure> {
     let name = entry.path.bytes();
-    let mut content = archive
-        .by_index(index)
-        .map_err(|error| failure(Some(name), error))?;
+    let content = match entry.small {
+        Some(_) => archive.by_index_raw(index),
+        None => archive.by_index(index),
+    };
+    let mut content = content.map_err(|error| failure(Some(name), error))?;
     let attributes = Attributes {
         mode: entry.mode,
         modified: modified(&content),
@@ -214,7 +234,17 @@ fn make(
         }
         Kind::File => {
             let mut file = tree.file(&entry.path)?;
-            let copied = copier
+            if let Some(stated) = entry.small {
+                let inflated = tools.inflater.inflate(&mut content, stated);
+                let inflated = inflated.map_err(|error| unreadable(name, error))?;
+                account.bytes(entry.size)?;
+                file.write_all(inflated)
+                    .map_err(|error| tree.failed("write", name, error))?;
+                tree.finish_file(&entry.path, &file, &attributes)?;
+                return Ok(());
+            }
+            let copied = tools
+                .copier
                 .copy(
                     &mut content,
                     &mut file,
@@ -370,11 +400,16 @@ fn check(
         };
         declared = declared.saturating_add(data.size());
         account.announce(declared)?;
+        let small = match kind {
+            Kind::File => small(&data),
+            _ => None,
+        };
         entries.push(Entry {
             path,
             kind,
             mode,
             size: data.size(),
+            small,
         });
     }
     if backslashes {
@@ -383,6 +418,19 @@ fn check(
         );
     }
     Ok(entries)
+}
+
+/// What is stated of a file that is inflated all at once, if it is.
+fn small(found: &impl HasZipMetadata) -> Option<Stated> {
+    let found = found.get_metadata();
+    let is_small = found.compression_method == CompressionMethod::Deflated
+        && found.compressed_size <= inflate::MOST
+        && found.uncompressed_size <= inflate::MOST;
+    is_small.then_some(Stated {
+        compressed: usize::try_from(found.compressed_size).ok()?,
+        size: usize::try_from(found.uncompressed_size).ok()?,
+        crc: found.crc32,
+    })
 }
 
 /// Whether entries share bytes, which is how a small archive becomes petabytes. By the central
