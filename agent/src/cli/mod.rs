@@ -8,6 +8,7 @@ mod doctor;
 mod exit;
 mod explain;
 mod log_errors;
+mod plan;
 mod readiness;
 mod restart;
 mod run;
@@ -25,9 +26,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub use arguments::{
-    Arguments, Command, ConfigCommand, DoctorArguments, DoctorOutput, ExplainArguments,
-    PlatformName, RunArguments, RunBundleArguments, SchemaArguments, ShowArguments, ShowOutput,
-    StopArguments, ValidateArguments, ValidateOutput,
+    Arguments, BundleArguments, Command, ConfigCommand, DoctorArguments, DoctorOutput,
+    ExplainArguments, PlanArguments, PlanOutput, PlatformName, RunArguments, RunBundleArguments,
+    SchemaArguments, ShowArguments, ShowOutput, StopArguments, ValidateArguments, ValidateOutput,
 };
 use clap::Parser as _;
 pub use exit::Exit;
@@ -55,10 +56,12 @@ pub fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Run(arguments) => run::main(config, &arguments),
         Command::RunBundle(mut arguments) => {
-            if arguments.agent_configuration_file.is_none() {
-                arguments.agent_configuration_file = config.map(Path::to_owned);
-            }
+            name_configuration(&mut arguments.bundle, config);
             run_bundle::main(&arguments)
+        }
+        Command::Plan(mut arguments) => {
+            name_configuration(&mut arguments.bundle, config);
+            plan::main(&arguments)
         }
         Command::Start => start::main(config),
         Command::Stop(arguments) => stop::main(config, &arguments),
@@ -72,6 +75,13 @@ pub fn main() -> ExitCode {
         Command::Schema(arguments) => schema::main(&arguments),
     };
     exit.into()
+}
+
+/// `--config` where `-c` is not given.
+fn name_configuration(arguments: &mut BundleArguments, config: Option<&Path>) {
+    if arguments.agent_configuration_file.is_none() {
+        arguments.agent_configuration_file = config.map(Path::to_owned);
+    }
 }
 
 /// Says on standard error why it does not go on.

@@ -8,4 +8,4 @@ mod retention;
 
 pub use layout::{DeploymentDirectory, DeploymentRoot, InstructionFiles};
 pub use pointer::{PointerError, read_pointer, write_pointer};
-pub use retention::{RetentionError, remove_old_deployments};
+pub use retention::{RetentionError, remove_old_deployments, surplus_deployments};

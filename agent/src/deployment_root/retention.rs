@@ -26,22 +26,22 @@ pub struct Stuck {
     pub error: io::Error,
 }
 
-/// Removes the oldest deployments (by modification time) in `group` until, with the current one,
-/// no more than `max_revisions` are left. What is in `keep` never goes: the current deployment,
-/// the last successful one, one whose archive is about to be used again; nor does one that is
-/// running. Every entry counts, as it does for AWS's agents.
-///
-/// What cannot be removed is returned and is no reason to fail a deployment.
+/// The oldest deployments (by modification time) in `group`, as many as must go that with the
+/// current one no more than `max_revisions` are left; oldest first. What is in `keep` never goes:
+/// the current deployment, the last successful one, one whose archive is about to be used again;
+/// nor does one that is running. Every entry counts, as it does for AWS's agents. `to_come` entries
+/// are not there yet and count, too.
 ///
 /// # Errors
 /// When the group's directory cannot be listed.
-pub fn remove_old_deployments(
+pub fn surplus_deployments(
     group: &Path,
     max_revisions: usize,
     keep: &[&Path],
-) -> Result<Vec<Stuck>, RetentionError> {
+    to_come: usize,
+) -> Result<Vec<PathBuf>, RetentionError> {
     let mut candidates = Vec::new();
-    let mut kept = 0_usize;
+    let mut kept = to_come;
     for entry in fs::read_dir(group).map_err(RetentionError::List)? {
         let entry = entry.map_err(RetentionError::List)?;
         let path = entry.path();
@@ -59,8 +59,23 @@ pub fn remove_old_deployments(
     }
     candidates.sort();
     let surplus = (candidates.len() + kept).saturating_sub(max_revisions);
+    candidates.truncate(surplus);
+    Ok(candidates.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Removes the [`surplus_deployments`] of `group`.
+///
+/// What cannot be removed is returned and is no reason to fail a deployment.
+///
+/// # Errors
+/// When the group's directory cannot be listed.
+pub fn remove_old_deployments(
+    group: &Path,
+    max_revisions: usize,
+    keep: &[&Path],
+) -> Result<Vec<Stuck>, RetentionError> {
     let mut stuck = Vec::new();
-    for (_, path) in candidates.into_iter().take(surplus) {
+    for path in surplus_deployments(group, max_revisions, keep, 0)? {
         if let Err(error) = remove(&path)
             && error.kind() != io::ErrorKind::NotFound
         {

@@ -12,6 +12,7 @@ mod host;
 mod install;
 mod interruption;
 mod leftovers;
+mod preview;
 mod progress;
 mod scripts;
 mod sources;
@@ -20,6 +21,10 @@ pub use appspec_file::{AppSpecFileError, read_appspec};
 pub use drive::{Beginning, End, Requester};
 pub use host::{Host, runner_program};
 pub use interruption::{Interrupter, Interruption};
+pub use preview::{
+    DownloadPreview, EventPreview, EventWork, Preview, PreviewError, Reason, ScriptPreview,
+    ScriptsFrom, Workspace, WorkspaceError, preview,
+};
 pub use progress::{Progress, Stream};
 pub use sources::source_settings;
 

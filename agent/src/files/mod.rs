@@ -4,7 +4,9 @@
 mod atomic;
 mod copy;
 mod lock;
+mod umask;
 
 pub use atomic::{write_atomically, write_for_this_boot};
 pub use copy::copy_contents;
 pub use lock::{Lock, LockError};
+pub use umask::umask;

@@ -6,7 +6,7 @@ use crate::deployment::{BundleType, GitHubToken, Revision};
 
 /// A location that cannot be used; bad usage, not a failed deployment.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum LocationError {
+pub(in crate::cli) enum LocationError {
     #[error("{location} uses plain http; bundles come over https, from s3:// or from this machine")]
     PlainHttp { location: String },
     #[error(

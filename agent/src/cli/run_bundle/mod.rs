@@ -2,15 +2,15 @@
 
 mod deployment;
 mod display;
-mod interrupt;
+pub(super) mod interrupt;
 mod location;
-mod settings;
+pub(super) mod settings;
 
 use std::sync::Arc;
 
 use deployment::LocalDeployment;
 use display::{Ending, Heading, display};
-use settings::{Prepared, SettingsError, prepare};
+use settings::{Intent, Prepared, prepare};
 
 use super::arguments::RunBundleArguments;
 use super::{Exit, complain};
@@ -25,17 +25,9 @@ pub(super) fn main(arguments: &RunBundleArguments) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("cannot start: {error}"), Exit::Failed),
     };
-    let prepared = match runtime.block_on(prepare(arguments)) {
+    let prepared = match runtime.block_on(prepare(&arguments.bundle, Intent::Deploy)) {
         Ok(prepared) => prepared,
-        Err(error) => {
-            let exit = match &error {
-                SettingsError::Configuration(_) | SettingsError::OnPremises(_) => {
-                    Exit::Configuration
-                }
-                _ => Exit::Usage,
-            };
-            return complain(&chain(&error), exit);
-        }
+        Err(error) => return complain(&chain(&error), error.exit()),
     };
     runtime.block_on(deploy(prepared, arguments))
 }

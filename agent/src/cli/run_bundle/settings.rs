@@ -7,7 +7,8 @@ use fs_err as fs;
 
 use super::location::{LocationError, revision};
 use crate::bundle::{Credentials, Sources};
-use crate::cli::arguments::RunBundleArguments;
+use crate::cli::Exit;
+use crate::cli::arguments::BundleArguments;
 use crate::cli::state_directory::state_directory;
 use crate::config::{Config, ConfigError, Loaded, LogFormat, Purpose, default_path};
 use crate::deployment::{
@@ -28,7 +29,7 @@ const LOG_NAME: &str = "codedeploy-local";
 
 /// A deployment cannot even begin.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SettingsError {
+pub(in crate::cli) enum SettingsError {
     #[error("--events cannot be used")]
     Events(#[source] EventOrderError),
     #[error("--bundle-location cannot be used")]
@@ -51,24 +52,47 @@ pub(super) enum SettingsError {
 
 /// A deployment that is ready to run.
 #[derive(Debug)]
-pub(super) struct Prepared {
-    pub(super) host: Host,
-    pub(super) spec: DeploymentSpec,
-    pub(super) events: Vec<LifecycleEvent>,
-    pub(super) warnings: Vec<String>,
+pub(in crate::cli) struct Prepared {
+    pub(in crate::cli) host: Host,
+    pub(in crate::cli) spec: DeploymentSpec,
+    pub(in crate::cli) events: Vec<LifecycleEvent>,
+    pub(in crate::cli) warnings: Vec<String>,
     /// The bundle's location, to show.
-    pub(super) bundle: String,
+    pub(in crate::cli) bundle: String,
 }
 
-/// Works everything out; nothing is written yet but the log.
-pub(super) async fn prepare(arguments: &RunBundleArguments) -> Result<Prepared, SettingsError> {
+impl SettingsError {
+    /// How the program ends with it.
+    pub(in crate::cli) fn exit(&self) -> Exit {
+        match self {
+            Self::Configuration(_) | Self::OnPremises(_) => Exit::Configuration,
+            _ => Exit::Usage,
+        }
+    }
+}
+
+/// What the settings are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Intent {
+    /// To deploy: there is a log, and hooks get the environment of /etc/profile.
+    Deploy,
+    /// To look only: nothing is written and nothing run.
+    Look,
+}
+
+/// Works everything out; nothing is written yet but, in order to deploy, the log.
+pub(in crate::cli) async fn prepare(
+    arguments: &BundleArguments,
+    intent: Intent,
+) -> Result<Prepared, SettingsError> {
     let spec = specification(arguments)?;
     let events = local_order(&arguments.events).map_err(SettingsError::Events)?;
     let Loaded {
         config, warnings, ..
     } = configuration(arguments)?;
     let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    if let Err(error) = start_log(&config) {
+    let deploys = intent == Intent::Deploy;
+    if deploys && let Err(error) = start_log(&config) {
         warnings.push(format!("there is no log of this deployment: {error}"));
     }
     let (on_premises, remarks) =
@@ -78,7 +102,7 @@ pub(super) async fn prepare(arguments: &RunBundleArguments) -> Result<Prepared, 
         variables: std::env::vars_os().collect(),
         umask: 0o022,
     };
-    if config.profile_environment {
+    if deploys && config.profile_environment {
         match profile_environment(Path::new("/etc/profile"), &environment.variables).await {
             Ok(profile) => environment = profile,
             Err(error) => warnings.push(format!("{}; hooks do without it", chain(&error))),
@@ -108,7 +132,7 @@ pub(super) async fn prepare(arguments: &RunBundleArguments) -> Result<Prepared, 
     })
 }
 
-fn specification(arguments: &RunBundleArguments) -> Result<DeploymentSpec, SettingsError> {
+fn specification(arguments: &BundleArguments) -> Result<DeploymentSpec, SettingsError> {
     let token = arguments.github_token.clone().and_then(GitHubToken::new);
     let revision = revision(&arguments.bundle_location, arguments.bundle_type, token)
         .map_err(SettingsError::Location)?;
@@ -153,7 +177,7 @@ fn local_id() -> std::io::Result<DeploymentId> {
 
 /// The file that is named; else root's, if there is one; else defaults below the user's own state
 /// directory.
-fn configuration(arguments: &RunBundleArguments) -> Result<Loaded, SettingsError> {
+fn configuration(arguments: &BundleArguments) -> Result<Loaded, SettingsError> {
     let root = nix::unistd::geteuid().is_root();
     let installed = default_path();
     let path = match &arguments.agent_configuration_file {

@@ -1,0 +1,393 @@
+//! What a deployment would do on this host, told without doing it: each event goes the executor's
+//! way, with the same parts, as far as that only reads.
+//!
+//! Invariant: nothing is written but in the [`Workspace`], which is the caller's and private.
+
+mod download;
+mod scripts;
+mod workspace;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+
+use super::{Host, Interruption, read_appspec};
+use crate::appspec::{AppSpec, Parsed};
+use crate::deployment::DeploymentSpec;
+use crate::deployment_root::DeploymentDirectory;
+use crate::error::chain;
+use crate::files::Lock;
+use crate::install::{self, InstallRequest, Outcome, PlanError, Room, SourceForm};
+use crate::lifecycle::{LifecycleEvent, check_possible_events};
+use download::Obtained;
+pub use workspace::{Workspace, WorkspaceError};
+
+/// What a deployment would do.
+#[derive(Debug, Default)]
+pub struct Preview {
+    /// Its events, in order.
+    pub events: Vec<EventPreview>,
+    /// What DownloadBundle would bring; none when it would fail.
+    pub download: Option<DownloadPreview>,
+    /// What Install would do; none when it would not come to that.
+    pub install: Option<install::Preview>,
+    /// What the Install would first recover, because an earlier one was killed.
+    pub unfinished: Option<Outcome>,
+    /// Everything that would make it fail, in the order of the events; the first one would.
+    pub reasons: Vec<Reason>,
+    /// What should be known although it stops nothing.
+    pub warnings: Vec<String>,
+    /// What could not be seen, and why.
+    pub unseen: Vec<String>,
+}
+
+/// Why an event would fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// The event.
+    pub event: String,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// The destination that it is about, if it is about one.
+    pub path: Option<PathBuf>,
+}
+
+/// What an event would do.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EventPreview {
+    /// Its name.
+    pub event: LifecycleEvent,
+    /// What it would do.
+    pub work: EventWork,
+}
+
+/// What an event consists of.
+#[derive(Debug, PartialEq, Eq)]
+pub enum EventWork {
+    /// DownloadBundle or Install.
+    Own,
+    /// Nothing, with the reason when it is not the ordinary one.
+    Nothing(Option<String>),
+    /// Scripts, in order.
+    Scripts {
+        /// Whose archive they come from.
+        from: ScriptsFrom,
+        /// The scripts.
+        scripts: Vec<ScriptPreview>,
+    },
+    /// It cannot be told: what it depends on would fail.
+    Unknown,
+}
+
+/// Whose archive scripts come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScriptsFrom {
+    /// The revision that is being deployed.
+    ThisRevision,
+    /// An earlier deployment, in this directory.
+    Earlier(PathBuf),
+}
+
+/// One script of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptPreview {
+    /// As the AppSpec has it.
+    pub location: String,
+    /// The account that it runs as; none: the agent's own.
+    pub runas: Option<String>,
+    /// Whether it goes through sudo.
+    pub sudo: bool,
+    /// When it is ended.
+    pub timeout: Duration,
+}
+
+/// What DownloadBundle would bring.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct DownloadPreview {
+    /// Bytes of the bundle; none for a directory.
+    pub bundle_bytes: Option<u64>,
+    /// Files, directories and links in it.
+    pub entries: u64,
+    /// Bytes of the files' content.
+    pub bytes: u64,
+    /// The room for it in the deployment root.
+    pub room: Option<Room>,
+    /// Old deployments that go first.
+    pub removed: Vec<PathBuf>,
+}
+
+/// No preview could be made; this says nothing about the deployment.
+#[derive(Debug, thiserror::Error)]
+pub enum PreviewError {
+    /// Somebody wanted the end.
+    #[error("the plan was given up")]
+    Interrupted,
+    /// The workspace was of no use.
+    #[error(transparent)]
+    Workspace(#[from] WorkspaceError),
+}
+
+/// Tells what a deployment of `spec` with these `events` would do on `host`. Bundles that are no
+/// directories are fetched and unpacked in `workspace`.
+///
+/// # Errors
+/// When no preview could be made.
+pub async fn preview(
+    host: &Host,
+    spec: &DeploymentSpec,
+    events: &[LifecycleEvent],
+    workspace: &Workspace,
+    interruption: &Interruption,
+) -> Result<Preview, PreviewError> {
+    let directory = host
+        .root
+        .deployment(&spec.deployment_group_id, &spec.deployment_id);
+    let mut previewer = Previewer {
+        host,
+        spec,
+        directory,
+        workspace,
+        interruption,
+        revision: None,
+        preview: Preview::default(),
+    };
+    let first = events.first().map_or("", LifecycleEvent::as_str);
+    for problem in host.foresee_directories(spec) {
+        let message = format!("cannot prepare the deployment's directory: {problem}");
+        previewer.fails(first, message);
+    }
+    for event in events {
+        let work = match event {
+            LifecycleEvent::DownloadBundle => {
+                previewer.download().await?;
+                EventWork::Own
+            }
+            LifecycleEvent::Install => {
+                previewer.install().await?;
+                EventWork::Own
+            }
+            event => previewer.scripts(event),
+        };
+        if interruption.is_cancelled() {
+            return Err(PreviewError::Interrupted);
+        }
+        previewer.preview.events.push(EventPreview {
+            event: event.clone(),
+            work,
+        });
+    }
+    Ok(previewer.finish(events))
+}
+
+/// The revision, once DownloadBundle would have brought it.
+struct Revision {
+    archive: PathBuf,
+    form: SourceForm,
+    appspec: AppSpec,
+}
+
+struct Previewer<'a> {
+    host: &'a Host,
+    spec: &'a DeploymentSpec,
+    /// Where the deployment would be.
+    directory: DeploymentDirectory,
+    workspace: &'a Workspace,
+    interruption: &'a Interruption,
+    revision: Option<Revision>,
+    preview: Preview,
+}
+
+impl Previewer<'_> {
+    fn fails(&mut self, event: &str, message: String) {
+        self.fails_at(event, message, None);
+    }
+
+    fn fails_at(&mut self, event: &str, message: String, path: Option<PathBuf>) {
+        self.preview.reasons.push(Reason {
+            event: event.to_owned(),
+            message: self.in_place(&message),
+            path,
+        });
+    }
+
+    /// A message about the revision in the workspace as one about the revision in its place.
+    fn in_place(&self, message: &str) -> String {
+        let Some(workspace) = self.workspace.path() else {
+            return message.to_owned();
+        };
+        let workspace = workspace.display().to_string();
+        message.replace(&workspace, &self.directory.path().display().to_string())
+    }
+
+    async fn download(&mut self) -> Result<(), PreviewError> {
+        let event = LifecycleEvent::DownloadBundle.as_str();
+        let removed = match download::removed(self.host, self.spec) {
+            Ok(removed) => removed,
+            Err(message) => {
+                self.fails(event, message);
+                Vec::new()
+            }
+        };
+        let obtained = download::obtain(
+            self.host,
+            self.spec,
+            &self.directory,
+            self.workspace,
+            self.interruption,
+        )
+        .await?;
+        let Obtained {
+            archive,
+            form,
+            bundle_bytes,
+            unpacked,
+        } = match obtained {
+            Ok(obtained) => obtained,
+            Err(message) => {
+                self.fails(event, message);
+                return Ok(());
+            }
+        };
+        let warnings = unpacked.warnings.iter();
+        let warnings: Vec<String> = warnings.map(|text| self.in_place(text)).collect();
+        self.preview.warnings.extend(warnings);
+        let room = download::room(self.host, bundle_bytes.unwrap_or_default(), &unpacked);
+        // What the old deployments take is free by then.
+        if let Some(room) = room.as_ref().filter(|_| removed.is_empty())
+            && let Some(shortage) = room.shortage()
+        {
+            if room.is_certain {
+                self.fails(event, shortage.to_string());
+            } else {
+                let warning = format!("it may not fit: {shortage}");
+                self.preview.warnings.push(warning);
+            }
+        }
+        self.preview.download = Some(DownloadPreview {
+            bundle_bytes,
+            entries: unpacked.entries,
+            bytes: unpacked.bytes,
+            room,
+            removed,
+        });
+        match read_appspec(&archive, &self.spec.appspec_filename) {
+            Ok(Parsed { appspec, warnings }) => {
+                let warnings = warnings.iter().map(|warning| format!("AppSpec: {warning}"));
+                self.preview.warnings.extend(warnings);
+                self.revision = Some(Revision {
+                    archive,
+                    form,
+                    appspec,
+                });
+            }
+            Err(error) => self.fails(event, chain(&error)),
+        }
+        Ok(())
+    }
+
+    async fn install(&mut self) -> Result<(), PreviewError> {
+        let event = LifecycleEvent::Install.as_str();
+        let records = self.host.root.instructions(&self.spec.deployment_group_id);
+        self.look_for_others(&records.lock());
+        match install::unfinished(&records) {
+            Ok(unfinished) => self.preview.unfinished = unfinished,
+            Err(error) => self.fails(event, chain(&error)),
+        }
+        let Some(revision) = self.revision.take() else {
+            return Ok(());
+        };
+        let possible = self.spec.all_possible_lifecycle_events.as_deref();
+        if let Err(error) = check_possible_events(&revision.appspec, possible) {
+            self.fails(event, error.to_string());
+        }
+        let behavior = revision
+            .appspec
+            .file_exists_behavior
+            .clone()
+            .unwrap_or_else(|| self.spec.file_exists_behavior.clone());
+        let options = self.host.install.clone();
+        let interrupted = std::sync::Arc::clone(self.interruption.flag());
+        let deployment_directory = self.directory.path().to_owned();
+        let root_room = self.preview.download.as_ref();
+        let taken = root_room
+            .filter(|download| download.removed.is_empty())
+            .map_or(0, |download| download.bytes);
+        let device = root_room
+            .and_then(|download| download.room.as_ref())
+            .map_or(0, |room| room.device);
+        let looking = spawn_blocking(move || {
+            let request = InstallRequest {
+                archive: &revision.archive,
+                form: revision.form,
+                deployment_directory: &deployment_directory,
+                appspec: &revision.appspec,
+                behavior: &behavior,
+                records: &records,
+                options: &options,
+                interrupted: &interrupted,
+            };
+            // By then the unpacked revision has taken its part.
+            let reserved = |room: &Room| if room.device == device { taken } else { 0 };
+            let preview = install::preview(&request, device, reserved);
+            (preview, revision)
+        });
+        let (found, revision) = match looking.await {
+            Ok(found) => found,
+            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+        };
+        self.revision = Some(revision);
+        match found {
+            Ok(mut found) => {
+                for problem in &found.problems {
+                    let path = problem.destination().map(Path::to_owned);
+                    self.fails_at(event, problem.to_string(), path);
+                }
+                for failure in &found.failures {
+                    self.fails(event, chain(failure));
+                }
+                for (list, all) in [
+                    (&mut found.warnings, &mut self.preview.warnings),
+                    (&mut found.unseen, &mut self.preview.unseen),
+                ] {
+                    all.append(list);
+                }
+                self.preview.install = Some(found);
+            }
+            Err(PlanError::Interrupted) => return Err(PreviewError::Interrupted),
+            Err(error) => {
+                let message = chain(&error);
+                self.preview.unseen.push(format!(
+                    "what Install would do: {}",
+                    self.in_place(&message)
+                ));
+                self.fails(event, message);
+            }
+        }
+        Ok(())
+    }
+
+    fn look_for_others(&mut self, lock: &Path) {
+        match Lock::look(lock) {
+            Ok(false) => {}
+            Ok(true) => self.preview.warnings.push(
+                "another deployment of the group is at work: this one would wait for it, and then \
+                 find what that one leaves"
+                    .to_owned(),
+            ),
+            Err(error) => self.preview.unseen.push(format!(
+                "whether another deployment of the group is at work: {}",
+                chain(&error)
+            )),
+        }
+    }
+
+    fn finish(mut self, events: &[LifecycleEvent]) -> Preview {
+        let order = |reason: &Reason| {
+            let event = events.iter().position(|e| e.as_str() == reason.event);
+            event.unwrap_or_default()
+        };
+        self.preview.reasons.sort_by_key(order);
+        self.preview
+    }
+}
