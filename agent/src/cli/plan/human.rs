@@ -1,6 +1,6 @@
 //! The plan for people: the events, the files as a tree, the room, and what stands against it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::Planned;
 use super::names::{Accounts, bytes, counted, escaped};
 use super::summary::{CHANGES, Counts};
-use super::tree::{Line, Tree};
+use super::tree::{Line, Tree, access};
 use crate::appspec::printable;
 use crate::executor::{EventPreview, EventWork, Preview, ScriptPreview, ScriptsFrom};
 use crate::install::{Change, Outcome, PreviewedObject, Room};
@@ -139,6 +139,34 @@ impl Page {
         }
         let totals = totals(&install.objects);
         put!(self, "  {totals}");
+        self.permissions(&install.objects, &accounts);
+    }
+
+    /// What each `permissions` rule comes to.
+    fn permissions(&mut self, objects: &[PreviewedObject], accounts: &Accounts) {
+        let mut rules: BTreeMap<usize, Vec<&PreviewedObject>> = BTreeMap::new();
+        for object in objects {
+            if let Some(line) = object.rule_line {
+                rules.entry(line).or_default().push(object);
+            }
+        }
+        if rules.is_empty() {
+            return;
+        }
+        put!(self, "\nPermissions");
+        for (line, objects) in rules {
+            let more = match objects.len() {
+                1 => String::new(),
+                count => format!(" and {} more", count - 1),
+            };
+            if let Some(first) = objects.first()
+                && let Some(after) = &first.after
+            {
+                let path = path_text(&first.path);
+                let what = access(after, accounts);
+                put!(self, "  line {line} of the AppSpec: {path}{more}: {what}");
+            }
+        }
     }
 
     fn line(&mut self, line: &Line) {
@@ -277,10 +305,10 @@ fn totals(objects: &[PreviewedObject]) -> String {
         Change::Remove => "removed",
         Change::Leave => "left alone",
     };
-    let list = |count: &dyn Fn(Change) -> usize| {
-        let there = CHANGES.into_iter().filter(|change| count(*change) > 0);
+    let list = |changes: &[Change], count: &dyn Fn(Change) -> usize| {
+        let there = changes.iter().filter(|change| count(**change) > 0);
         let parts: Vec<String> = there
-            .map(|change| format!("{} {}", count(change), told(change)))
+            .map(|change| format!("{} {}", count(*change), told(*change)))
             .collect();
         if parts.is_empty() {
             "none".to_owned()
@@ -288,7 +316,9 @@ fn totals(objects: &[PreviewedObject]) -> String {
             parts.join(", ")
         }
     };
-    let files = list(&|change| counts.files(change));
-    let directories = list(&|change| counts.directories(change));
+    let files = list(&CHANGES, &|change| counts.files(change));
+    // Those that are only on the way say nothing.
+    let told = [Change::Add, Change::Change, Change::Remove, Change::Leave];
+    let directories = list(&told, &|change| counts.directories(change));
     format!("Files: {files}; directories: {directories}")
 }

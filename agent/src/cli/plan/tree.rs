@@ -283,27 +283,9 @@ impl<'a> Tree<'a> {
     }
 
     fn all_of(&self, properties: &Properties) -> String {
-        let mut parts = Vec::new();
-        parts.extend(properties.size.map(bytes));
-        match &properties.target {
-            Some(target) => parts.push(format!("-> {}", path_text(target))),
-            None => parts.push(format!("{:04o}", properties.mode)),
-        }
-        parts.push(self.accounts.owner(properties.user, properties.group));
-        parts.extend(properties.acl.as_deref().map(acl_text));
-        parts.extend(
-            properties
-                .default_acl
-                .as_deref()
-                .map(|acl| format!("default {}", acl_text(acl))),
-        );
-        parts.extend(
-            properties
-                .context
-                .as_ref()
-                .map(|text| format!("context {text}")),
-        );
-        parts.join(" ")
+        let size = properties.size.map(bytes);
+        let parts = size.into_iter().chain([access(properties, self.accounts)]);
+        parts.collect::<Vec<_>>().join(" ")
     }
 
     /// What differs, before and after.
@@ -350,6 +332,21 @@ impl<'a> Tree<'a> {
         }
         parts.join(", ")
     }
+}
+
+/// Who may do what with it; of a link, where it leads.
+pub(super) fn access(properties: &Properties, accounts: &Accounts) -> String {
+    let mut parts = vec![match &properties.target {
+        Some(target) => format!("-> {}", path_text(target)),
+        None => format!("{:04o}", properties.mode),
+    }];
+    parts.push(accounts.owner(properties.user, properties.group));
+    parts.extend(properties.acl.as_deref().map(acl_text));
+    let default = properties.default_acl.as_deref().map(acl_text);
+    parts.extend(default.map(|acl| format!("default {acl}")));
+    let context = properties.context.as_ref();
+    parts.extend(context.map(|text| format!("context {text}")));
+    parts.join(" ")
 }
 
 fn acl_text(entries: &[String]) -> String {

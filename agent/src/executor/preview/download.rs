@@ -3,6 +3,7 @@
 
 use std::error::Error;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -113,18 +114,52 @@ fn is_full(error: &BringError) -> bool {
 }
 
 /// Room in the deployment root for the bundle and what is in it.
-pub(super) fn room(host: &Host, bundle_bytes: u64, unpacked: &Unpacked) -> Option<Room> {
+pub(super) fn room(host: &Host, spec: &DeploymentSpec, obtained: &Obtained) -> Option<Room> {
     let there = nearest(host.root.path());
-    let opened = fs_err::File::open(there).ok()?;
-    let bytes = bundle_bytes.saturating_add(unpacked.bytes);
-    // Nothing is shared with an archive that is still to come.
-    Room::look(
-        host.root.path().to_owned(),
-        opened.into_file(),
-        bytes,
-        unpacked.entries,
-        u64::MAX,
-    )
+    let opened = fs_err::File::open(there).ok()?.into_file();
+    // A copy on the same file system may share its blocks with the original.
+    let original = match &spec.revision {
+        Revision::LocalDirectory { location } | Revision::LocalFile { location, .. } => {
+            fs_err::metadata(location).ok().map(|found| found.dev())
+        }
+        Revision::S3 { .. } | Revision::GitHub { .. } => None,
+    };
+    let bundle = obtained.bundle_bytes.unwrap_or_default();
+    let entries = obtained.unpacked.entries;
+    let look = |bytes: u64| {
+        Room::look(
+            host.root.path().to_owned(),
+            &opened,
+            bundle.saturating_add(bytes),
+            entries,
+            original.unwrap_or(u64::MAX),
+        )
+    };
+    let room = look(obtained.unpacked.bytes)?;
+    if room.shortage().is_none() {
+        return Some(room);
+    }
+    // Holes take no room.
+    look(taken(&obtained.archive))
+}
+
+/// What the files below a directory take at least.
+fn taken(top: &Path) -> u64 {
+    let mut taken: u64 = 0;
+    let mut ahead = vec![top.to_owned()];
+    while let Some(directory) = ahead.pop() {
+        for entry in fs_err::read_dir(directory).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(found) if found.is_dir() => ahead.push(entry.path()),
+                Ok(found) if found.is_file() => {
+                    let blocks = found.blocks().saturating_mul(512);
+                    taken = taken.saturating_add(found.len().min(blocks));
+                }
+                _ => {}
+            }
+        }
+    }
+    taken
 }
 
 /// The old deployments that would go first; or why DownloadBundle would fail.

@@ -152,6 +152,7 @@ pub async fn preview(
         revision: None,
         preview: Preview::default(),
     };
+    previewer.look_for_records();
     let first = events.first().map_or("", LifecycleEvent::as_str);
     for problem in host.foresee_directories(spec) {
         let message = format!("cannot prepare the deployment's directory: {problem}");
@@ -169,6 +170,8 @@ pub async fn preview(
             }
             event => previewer.scripts(event),
         };
+        // Signals are heard of by another task of this thread.
+        tokio::task::yield_now().await;
         if interruption.is_cancelled() {
             return Err(PreviewError::Interrupted);
         }
@@ -237,22 +240,23 @@ impl Previewer<'_> {
             self.interruption,
         )
         .await?;
-        let Obtained {
-            archive,
-            form,
-            bundle_bytes,
-            unpacked,
-        } = match obtained {
+        let obtained = match obtained {
             Ok(obtained) => obtained,
             Err(message) => {
                 self.fails(event, message);
                 return Ok(());
             }
         };
+        let room = download::room(self.host, self.spec, &obtained);
+        let Obtained {
+            archive,
+            form,
+            bundle_bytes,
+            unpacked,
+        } = obtained;
         let warnings = unpacked.warnings.iter();
         let warnings: Vec<String> = warnings.map(|text| self.in_place(text)).collect();
         self.preview.warnings.extend(warnings);
-        let room = download::room(self.host, bundle_bytes.unwrap_or_default(), &unpacked);
         // What the old deployments take is free by then.
         if let Some(room) = room.as_ref().filter(|_| removed.is_empty())
             && let Some(shortage) = room.shortage()
@@ -365,6 +369,23 @@ impl Previewer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What is closed to this user is not seen.
+    fn look_for_records(&mut self) {
+        let records = self.host.root.instructions_directory();
+        let group = self.host.root.group(&self.spec.deployment_group_id);
+        for path in [records, group] {
+            if let Err(error) = fs_err::read_dir(&path)
+                && error.kind() == std::io::ErrorKind::PermissionDenied
+            {
+                self.preview.unseen.push(format!(
+                    "{} is closed to this user, and with it what was deployed before; plan as the \
+                     agent's user",
+                    path.display()
+                ));
+            }
+        }
     }
 
     fn look_for_others(&mut self, lock: &Path) {

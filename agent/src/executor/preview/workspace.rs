@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -115,7 +116,10 @@ impl Drop for Made {
 
 fn make(base: &Path) -> io::Result<Made> {
     loop {
-        let made = tempfile::Builder::new().prefix(PREFIX).tempdir_in(base)?;
+        let made = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .permissions(std::fs::Permissions::from_mode(0o700))
+            .tempdir_in(base)?;
         // From here on a sweep can see it, and may have the lock first: then it is gone.
         let path = made.path().to_owned();
         match hold(base, &path, FlockArg::LockExclusive) {
@@ -185,8 +189,6 @@ mod tests {
 
     #[test]
     fn it_is_private_and_goes() {
-        use std::os::unix::fs::PermissionsExt as _;
-
         let base = tempfile::tempdir().unwrap();
         let workspace = Workspace::below(base.path());
         assert_eq!((names(base.path()), workspace.path()), (0, None));
@@ -209,6 +211,7 @@ mod tests {
         used.directory().unwrap();
         let left = tempfile::Builder::new()
             .prefix(PREFIX)
+            .permissions(std::fs::Permissions::from_mode(0o700))
             .tempdir_in(base.path())
             .unwrap()
             .keep();
