@@ -28,6 +28,9 @@ _codedeploy__agent() {
             codedeploy__agent,help)
                 cmd="codedeploy__agent__subcmd__help"
                 ;;
+            codedeploy__agent,plan)
+                cmd="codedeploy__agent__subcmd__plan"
+                ;;
             codedeploy__agent,restart)
                 cmd="codedeploy__agent__subcmd__restart"
                 ;;
@@ -82,6 +85,9 @@ _codedeploy__agent() {
             codedeploy__agent__subcmd__help,help)
                 cmd="codedeploy__agent__subcmd__help__subcmd__help"
                 ;;
+            codedeploy__agent__subcmd__help,plan)
+                cmd="codedeploy__agent__subcmd__help__subcmd__plan"
+                ;;
             codedeploy__agent__subcmd__help,restart)
                 cmd="codedeploy__agent__subcmd__help__subcmd__restart"
                 ;;
@@ -119,7 +125,7 @@ _codedeploy__agent() {
 
     case "${cmd}" in
         codedeploy__agent)
-            opts="-h -V --config --help --version run run-bundle start stop restart status config doctor validate explain schema help"
+            opts="-h -V --config --help --version run run-bundle plan start stop restart status config doctor validate explain schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -291,7 +297,7 @@ _codedeploy__agent() {
             return 0
             ;;
         codedeploy__subcmd__agent__subcmd__help)
-            opts="run run-bundle start stop restart status config doctor validate explain schema help"
+            opts="run run-bundle plan start stop restart status config doctor validate explain schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -375,6 +381,20 @@ _codedeploy__agent() {
             return 0
             ;;
         codedeploy__subcmd__agent__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__help__subcmd__plan)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -493,6 +513,104 @@ _codedeploy__agent() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__plan)
+            opts="-l -t -b -g -d -a -e -c -A -h --bundle-location --type --file-exists-behavior --deployment-group --deployment-group-name --application-name --events --agent-configuration-file --appspec-filename --github-token --all --output --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bundle-location)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file-exists-behavior)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -b)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deployment-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -g)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deployment-group-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --application-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --agent-configuration-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --appspec-filename)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -A)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --github-token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

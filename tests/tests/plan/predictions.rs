@@ -165,6 +165,13 @@ fn bundle(
 ) -> PathBuf {
     let path = host.path(name);
     write(&path.join("x"), &alike(tree));
+    for (path, seen) in look(&path) {
+        // Neither setuid nor, in a copy, what the umask takes is to be seen again.
+        if seen.kind == "file" && fs_err::read(&path).unwrap() == [1] {
+            let mode = std::fs::Permissions::from_mode(0o4775);
+            fs_err::set_permissions(&path, mode).unwrap();
+        }
+    }
     fs_err::write(path.join("appspec.yml"), appspec).unwrap();
     fs_err::write(path.join("s.sh"), "#!/bin/sh\n").unwrap();
     if as_tar { bundles::tar(&path) } else { path }

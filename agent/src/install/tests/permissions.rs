@@ -5,7 +5,6 @@ use rstest::rstest;
 use super::host::*;
 use crate::appspec::{AclEntry, AclTag, Mode, Pattern};
 use crate::deployment::FileExistsBehavior::Disallow;
-use crate::install::acl::Acl;
 use crate::install::acl::{Acl, Tag};
 
 fn entry(text: &str, default: bool, tag: AclTag, permissions: u8) -> AclEntry {

@@ -1,6 +1,6 @@
 //! What is previewed is what is then there.
 
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::MetadataExt as _;
 
 use super::host::*;
 use crate::appspec::{AclEntry, AclTag, Mode, SelinuxContext};
@@ -109,7 +109,7 @@ fn each_change_is_told_and_nothing_is_touched() {
     );
     fs_err::write(host.at("app/held/foreign"), "").unwrap();
     fs_err::write(host.at("app/taken"), "").unwrap();
-    fs_err::set_permissions(host.at("app"), PermissionsExt::from_mode(0o700)).unwrap();
+    chmod(&host.at("app"), 0o700);
     let archive = host.archive(
         "next",
         &[File("a", "22"), File("taken", ""), File("new", "")],
