@@ -160,7 +160,7 @@ impl Foresight {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::request::tests::request;

@@ -221,7 +221,7 @@ fn what_is_closed_to_the_user_is_told_of() {
     host.deploy(&bundle).run().assert_success();
     let records = host.root().join("deployment-instructions");
     let mode = |mode| std::os::unix::fs::PermissionsExt::from_mode(mode);
-    fs_err::set_permissions(&records, mode(0)).unwrap();
+    fs_err::set_permissions(&records, mode(0o000)).unwrap();
     let (outcome, json) = plan(host.deploy(&bundle));
     let ran = host.deploy(&bundle).run();
     fs_err::set_permissions(&records, mode(0o755)).unwrap();

@@ -6,9 +6,10 @@ use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use super::Planned;
+use super::details::access;
 use super::names::{Accounts, bytes, counted, escaped};
 use super::summary::{CHANGES, Counts};
-use super::tree::{Line, Tree, access};
+use super::tree::{Line, Tree};
 use crate::appspec::printable;
 use crate::executor::{EventPreview, EventWork, Preview, ScriptPreview, ScriptsFrom};
 use crate::install::{Change, Outcome, PreviewedObject, Room};

@@ -1,5 +1,6 @@
 //! `agent plan`: what `agent run-bundle` with the same options would do, without doing it.
 
+mod details;
 mod human;
 mod json;
 mod names;

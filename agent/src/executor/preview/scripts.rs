@@ -4,7 +4,8 @@ use std::path::Path;
 
 use hooks_runner::{Outcome, Place, foresee};
 
-use super::{EventWork, Previewer, ScriptPreview, ScriptsFrom};
+use super::previewer::Previewer;
+use super::{EventWork, ScriptPreview, ScriptsFrom};
 use crate::appspec::Script;
 use crate::deployment_root::DeploymentDirectory;
 use crate::diagnostics::from_outcome;
@@ -13,28 +14,19 @@ use crate::executor::directories::nearest;
 use crate::executor::event_source::{self, Found};
 use crate::hooks::request;
 use crate::install::SourceForm;
-use crate::lifecycle::{ArchiveChoice, LifecycleEvent, archive_choice};
+use crate::lifecycle::LifecycleEvent;
 
 impl Previewer<'_> {
     /// What the event would run.
     pub(super) fn scripts(&mut self, event: &LifecycleEvent) -> EventWork {
         let own = self.revision.as_ref().map(|revision| &*revision.archive);
-        let choice = archive_choice(event, self.spec.creator, self.spec.deployment_type);
-        let downloaded = self.is_past_download();
-        if own.is_none() && downloaded {
+        if own.is_none() && self.is_past_download() {
             // The download would have failed.
             return EventWork::Unknown;
         }
-        if own.is_none() && choice == ArchiveChoice::Own && !downloaded {
-            let found = event_source::find(&self.host.root, self.spec, None, event);
-            return match found {
-                Ok(Found::Nothing(reason)) => EventWork::Nothing(reason),
-                _ => EventWork::Unknown,
-            };
-        }
         match event_source::find(&self.host.root, self.spec, own, event) {
             Err(error) => {
-                self.fails(event.as_str(), chain(&error));
+                self.fails(event.as_str(), &chain(&error));
                 EventWork::Unknown
             }
             Ok(Found::Nothing(reason)) => EventWork::Nothing(reason),
@@ -112,7 +104,7 @@ impl Previewer<'_> {
             };
             let runas = script.runas.as_deref();
             if let Err(diagnostics) = from_outcome(&script.location, runas, &outcome, String::new) {
-                self.fails(event.as_str(), diagnostics.message().to_owned());
+                self.fails(event.as_str(), diagnostics.message());
             }
         }
     }

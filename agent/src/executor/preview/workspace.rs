@@ -198,7 +198,7 @@ mod tests {
         let closed = directory.join("closed");
         fs_err::create_dir(&closed).unwrap();
         fs_err::write(closed.join("file"), "").unwrap();
-        let none = std::fs::Permissions::from_mode(0);
+        let none = std::fs::Permissions::from_mode(0o000);
         fs_err::set_permissions(&closed, none).unwrap();
         drop(workspace);
         assert_eq!(names(base.path()), 0);

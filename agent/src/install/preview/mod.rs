@@ -73,7 +73,8 @@ pub struct Preview {
 }
 
 /// Previews an Install: everything that it would find, and nothing that it would touch.
-/// `archive_device` is the device number of the file system that the revision is unpacked on.
+/// `archive_device` is the device number of the file system that the revision is unpacked on, and
+/// `reserved` tells how many bytes of a file system will be taken by then.
 ///
 /// # Errors
 /// When something could not be read that the plan depends on: the Install fails in the same way.
