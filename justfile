@@ -15,6 +15,10 @@ packages *arguments:
 generated:
     UPDATE_GENERATED=1 cargo test -p agent --test manual
 
+# The handbook, in target/book; needs mdbook.
+book:
+    mdbook build docs
+
 # The packages on a real systemd: just systemd-test --vm
 systemd-test *arguments:
     packaging/systemd-test {{ arguments }}

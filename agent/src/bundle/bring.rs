@@ -10,7 +10,7 @@ use tokio::task::spawn_blocking;
 
 use crate::deployment::Revision;
 
-use super::fetch::{Fetched, Sources, fetch, fetch_to};
+use super::fetch::{Fetched, Sources, fetch};
 use super::fetch_error::FetchError;
 use super::limits::{UnpackOptions, Unpacked};
 use super::record;
@@ -60,7 +60,8 @@ impl Destination {
     }
 }
 
-/// Fetches the bundle of `revision` and unpacks it; a tar is unpacked while it arrives. Another
+/// Fetches the bundle of `revision` and unpacks it while it arrives (a zip from the moment that its
+/// end is there). Another
 /// bundle or archive that is there is replaced: the bundle when all of it has arrived and is the
 /// one that the revision names, the archive when besides all of it is unpacked.
 ///
@@ -106,32 +107,8 @@ pub async fn bring(
     brought
 }
 
-async fn fetch_and_unpack(
-    sources: &Sources,
-    revision: &Revision,
-    to: &Destination,
-    options: &UnpackOptions,
-    interrupted: &Arc<AtomicBool>,
-) -> Result<(Fetched, Unpacked), BringError> {
-    let kind = revision.bundle_type();
-    let from_afar = matches!(revision, Revision::S3 { .. } | Revision::GitHub { .. });
-    if from_afar && unpack::can_follow(kind) {
-        return both(sources, revision, to, options, interrupted).await;
-    }
-    let fetched = fetch(sources, revision, &to.bundle, interrupted)
-        .await
-        .map_err(BringError::Fetch)?;
-    let (to, options) = (to.clone(), options.clone());
-    let interrupted = Arc::clone(interrupted);
-    let unpacked =
-        blocking(move || unpack::unpack(&to.bundle, kind, to.places(), &options, &interrupted))
-            .await
-            .map_err(BringError::Unpack)?;
-    Ok((fetched, unpacked))
-}
-
 /// Unpacks while it fetches.
-async fn both(
+async fn fetch_and_unpack(
     sources: &Sources,
     revision: &Revision,
     to: &Destination,
@@ -155,7 +132,7 @@ async fn both(
             )
         }))
     };
-    let fetching = fetch_to(sources, revision, partial, interrupted);
+    let fetching = fetch(sources, revision, partial, interrupted);
     let fetched = {
         let mut fetching = std::pin::pin!(fetching);
         tokio::select! {

@@ -42,12 +42,10 @@ impl Copier {
             let Some(room) = self.buffer.get_mut(..room) else {
                 break;
             };
-            let count = match source.read(room) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(CopyError::Read(error)),
-            };
+            let count = read_full(source, room).map_err(CopyError::Read)?;
+            if count == 0 {
+                break;
+            }
             account.bytes(count as u64).map_err(CopyError::Refused)?;
             let read = room.get(..count).unwrap_or_default();
             target.write_all(read).map_err(CopyError::Write)?;
@@ -55,4 +53,19 @@ impl Copier {
         }
         Ok(copied)
     }
+}
+
+/// Reads until `room` is full or `source` ends: decompressors give little at a time, and each write
+/// is a system call.
+fn read_full(source: &mut dyn Read, room: &mut [u8]) -> io::Result<usize> {
+    let mut count = 0;
+    while let Some(rest) = room.get_mut(count..).filter(|rest| !rest.is_empty()) {
+        match source.read(rest) {
+            Ok(0) => break,
+            Ok(more) => count += more,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(count)
 }

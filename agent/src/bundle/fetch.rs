@@ -1,6 +1,5 @@
 //! Bringing a bundle to this host.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -47,25 +46,14 @@ pub struct Fetched {
     pub version: Option<String>,
 }
 
-/// Fetches the bundle of `revision` to the file `bundle`, replacing one that is there. While it
-/// arrives it is `<bundle>.partial`, which a failure or a dropped future removes.
-pub(super) async fn fetch(
-    sources: &Sources,
-    revision: &Revision,
-    bundle: &Path,
-    interrupted: &Arc<AtomicBool>,
-) -> Result<Fetched, FetchError> {
-    let partial = PartialBundle::begin(revision, bundle)?;
-    fetch_to(sources, revision, partial, interrupted).await
-}
-
-/// The same to a `partial` that others may read already. When `interrupted` becomes true, what is
+/// Fetches the bundle of `revision` to `partial`, which others may read already, and gives it its
+/// name. A failure or a dropped future removes it. When `interrupted` becomes true, what is
 /// there of a large object in S3 is kept for the next run.
 ///
 /// # Errors
 /// When the bundle is not there, may not be read, is not the one that the revision names, or
 /// does not arrive whole within the tries that there are; when it cannot be stored.
-pub(super) async fn fetch_to(
+pub(super) async fn fetch(
     sources: &Sources,
     revision: &Revision,
     mut partial: PartialBundle,
@@ -103,7 +91,7 @@ async fn arrive(
             key,
             version,
             etag,
-            ..
+            bundle_type,
         } => {
             let object = s3::Object {
                 bucket: bucket.clone(),
@@ -111,7 +99,7 @@ async fn arrive(
                 version: version.clone(),
                 etag: etag.clone(),
             };
-            s3::fetch(sources, &object, partial, interrupted).await
+            s3::fetch(sources, &object, *bundle_type, partial, interrupted).await
         }
         Revision::GitHub {
             account,

@@ -1,4 +1,5 @@
-//! A file that is still arriving, read from its beginning by threads that wait for the rest.
+//! A file that is still arriving, read by threads that wait for what is not there yet. It arrives
+//! from its beginning on; its end may come first, because that is where a zip has its directory.
 //!
 //! Invariant: a reader sees the bytes of one object only. When a download begins anew, it gets a
 //! new file and a new round; readers of the round before fail, and writes that were still under
@@ -6,6 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -30,6 +32,8 @@ struct State {
     round: u64,
     /// Bytes from the beginning without a gap.
     ready: u64,
+    /// From here to the end all bytes are there, too.
+    tail: Option<u64>,
     /// All bytes that there will be, once known.
     total: Option<u64>,
     end: Option<End>,
@@ -48,6 +52,7 @@ impl Growing {
                 file: Arc::new(file),
                 round: 0,
                 ready: 0,
+                tail: None,
                 total: None,
                 end: None,
             }),
@@ -85,6 +90,23 @@ impl Growing {
         self.change(|state| state.ready = state.ready.max(ready));
     }
 
+    /// The bytes from `tail` to the end are there.
+    pub(super) fn tail_from(&self, tail: u64) {
+        self.change(|state| state.tail = Some(state.tail.map_or(tail, |from| from.min(tail))));
+    }
+
+    /// The bytes of `range` are there: the next ones from the beginning, or the last ones.
+    pub(super) fn arrived(&self, range: &Range<u64>) {
+        self.change(|state| {
+            if range.start <= state.ready {
+                state.ready = state.ready.max(range.end);
+            }
+            if state.total == Some(range.end) {
+                state.tail = Some(state.tail.map_or(range.start, |from| from.min(range.start)));
+            }
+        });
+    }
+
     /// There will be `total` bytes.
     pub(super) fn is_all(&self, total: u64) {
         self.change(|state| state.total = Some(total));
@@ -97,6 +119,7 @@ impl Growing {
                 file: Arc::new(file),
                 round: state.round + 1,
                 ready: 0,
+                tail: None,
                 total: None,
                 end: None,
             };
@@ -134,9 +157,40 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    /// The file that it reads.
-    pub(super) fn into_file(self) -> Arc<File> {
+    /// How many bytes there will be; waits until that is known.
+    pub(super) fn total(&self) -> io::Result<u64> {
+        let mut total = None;
+        let over = self.wait(|state| {
+            total = state.total;
+            total.map(|_| End::Good).or(state.end)
+        });
+        match (over, total) {
+            (Some(End::Good), Some(total)) => Ok(total),
+            (over, _) => Err(cut_off(over)),
+        }
+    }
+
+    /// Reads at `position` what is there, at least one byte; none only at the end.
+    pub(super) fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let mut available = 0;
+        let over = self.wait(|state| {
+            let is_tail = state.tail.is_some_and(|tail| tail <= position);
+            let there = if is_tail { state.total } else { None };
+            available = there.unwrap_or(state.ready).saturating_sub(position);
+            let complete = state.total.is_some_and(|total| total <= position);
+            match state.end {
+                _ if available > 0 || complete => Some(End::Good),
+                end => end,
+            }
+        });
+        let Some(End::Good) = over else {
+            return Err(cut_off(over));
+        };
+        let room = usize::try_from(available)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         self.file
+            .read_at(buffer.get_mut(..room).unwrap_or_default(), position)
     }
 
     /// Waits for the end of this round; none when interrupted.
@@ -169,33 +223,18 @@ impl Reader {
 
 impl Read for Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut available = 0;
-        let mut complete = false;
-        let position = self.position;
-        let over = self.wait(|state| {
-            available = state.ready.saturating_sub(position);
-            complete = state.total == Some(position);
-            match state.end {
-                _ if available > 0 || complete => Some(End::Good),
-                end => end,
-            }
-        });
-        match over {
-            Some(End::Good) => {}
-            Some(End::Anew | End::Failed) => {
-                return Err(io::Error::other("the download did not come to its end"));
-            }
-            None => return Err(io::Error::other("interrupted")),
-        }
-        let room = usize::try_from(available)
-            .unwrap_or(usize::MAX)
-            .min(buffer.len());
-        let count = self
-            .file
-            .read_at(buffer.get_mut(..room).unwrap_or_default(), self.position)?;
+        let count = self.read_at(buffer, self.position)?;
         self.position += count as u64;
         Ok(count)
     }
+}
+
+/// Why there is no more to read.
+fn cut_off(over: Option<End>) -> io::Error {
+    io::Error::other(match over {
+        Some(_) => "the download did not come to its end",
+        None => "interrupted",
+    })
 }
 
 #[cfg(test)]
@@ -212,6 +251,28 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
         file
+    }
+
+    #[test]
+    fn the_end_may_be_there_before_what_comes_before_it() {
+        let growing = Growing::new(file(b"onetwothree"));
+        growing.is_all(11);
+        growing.arrived(&(6..11));
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let reader = growing.reader(&interrupted);
+        let read = |at: u64| {
+            let mut buffer = [0; 20];
+            let count = reader.read_at(&mut buffer, at)?;
+            Ok::<_, io::Error>(buffer[..count].to_vec())
+        };
+        assert_eq!(read(7).unwrap(), b"hree");
+        assert_eq!(read(11).unwrap(), b"");
+        growing.arrived(&(0..3));
+        assert_eq!(read(1).unwrap(), b"ne");
+        interrupted.store(true, Ordering::Relaxed);
+        assert!(read(4).is_err(), "nothing is there");
+        growing.arrived(&(3..6));
+        assert_eq!(read(4).unwrap(), b"wo");
     }
 
     #[test]

@@ -61,13 +61,12 @@ pub fn list(
     // Reading a listing takes no time that anybody would want to cut short.
     let never = Arc::default();
     let mut account = Account::new(options, &never);
-    let content = content_of(bundle, &never)?;
+    let content = content_of(bundle)?.reader(&never);
     let format = recognise(bundle, content.clone(), kind)?;
     let mut listing = Listing::default();
     if format == Format::Zip {
-        let file = content.into_file();
-        zip::list(Arc::clone(&file), &mut account, wanted, &mut listing)
-            .map_err(|failure| zip_failure(failure, bundle, &file))?;
+        zip::list(content.clone(), &mut account, wanted, &mut listing)
+            .map_err(|failure| zip_failure(failure, bundle, &content))?;
     } else {
         let mut input = Decompressed::new(content, format).ok_or(UnpackError::NotAnArchive)?;
         list_tar(&mut input, &mut account, wanted, &mut listing)

@@ -1,11 +1,12 @@
 //! A bundle that is a file on this host.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 use nix::fcntl::OFlag;
 
-use crate::files::copy_contents;
+use crate::files::copy_end_first;
 
 use super::fetch::Fetched;
 use super::fetch_error::FetchError;
@@ -32,9 +33,12 @@ pub(super) async fn fetch(
         });
     }
     let mut source = file.into_file();
+    let growing = Arc::clone(partial.growing());
+    growing.is_all(source.metadata().map_err(failed)?.len());
     partial
-        .fill(move |target| copy_contents(&mut source, target))
+        .fill(move |target| copy_end_first(&mut source, target, &|range| growing.arrived(&range)))
         .await?;
+    // It may have grown between the two looks at it.
     partial.growing().is_all(partial.length());
     Ok(Fetched {
         bytes: partial.length(),

@@ -13,6 +13,9 @@ const PART: u64 = 8 << 20;
 /// Parts of very large objects are larger, so that there are never too many to account for.
 const PARTS_MAX: u64 = 4096;
 
+/// Where a zip has its directory: so much at the end of it comes first.
+const DIRECTORY: u64 = 2 << 20;
+
 /// The most connections at a time. S3 gives one connection some 50 to 90 MB/s.
 const CONNECTIONS_MAX: u64 = 16;
 
@@ -54,6 +57,8 @@ pub(super) struct Parts {
     parts: Vec<Part>,
     /// All before this one are complete.
     first: usize,
+    /// Those from this one on are fetched before the others.
+    urgent: usize,
 }
 
 impl Parts {
@@ -79,7 +84,17 @@ impl Parts {
                 .take(count)
                 .collect(),
             first: 0,
+            urgent: count,
         }
+    }
+
+    /// The same, and the end of the object comes first.
+    pub(super) fn end_first(mut self) -> Self {
+        if self.parts.len() > 1 {
+            let from = self.length.saturating_sub(DIRECTORY) / self.size;
+            self.urgent = usize::try_from(from).unwrap_or(usize::MAX);
+        }
+        self
     }
 
     pub(super) fn size(&self) -> u64 {
@@ -104,9 +119,11 @@ impl Parts {
         start..start.saturating_add(self.size).min(self.length)
     }
 
-    /// The first part that nobody has.
+    /// The next part that nobody has.
     pub(super) fn claim(&mut self) -> Option<Claim> {
-        let index = (self.first..self.parts.len())
+        let all = self.parts.len();
+        let index = (self.urgent..all)
+            .chain(self.first..all)
             .find(|index| matches!(self.parts.get(*index), Some(Part::Free(..))))?;
         self.claim_this(index)
     }
@@ -156,6 +173,13 @@ impl Parts {
         self.without_gap()
     }
 
+    /// From where on everything up to the end is there.
+    pub(super) fn tail(&self) -> u64 {
+        let is_missing = |part: &Part| !matches!(part, Part::Complete);
+        let last = self.parts.iter().rposition(is_missing);
+        last.map_or(0, |last| self.range(last).end)
+    }
+
     #[cfg(test)]
     pub(super) fn is_complete(&self, index: usize) -> bool {
         matches!(self.parts.get(index), Some(Part::Complete))
@@ -196,6 +220,25 @@ impl Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_comes_first_where_it_is_wanted_first() {
+        let length = 3 * PART + 100;
+        let mut parts = Parts::new(Some(length)).end_first();
+        let mut claimed = Vec::new();
+        assert_eq!(parts.tail(), length);
+        while let Some(claim) = parts.claim() {
+            claimed.push(claim.index);
+            parts.complete(claim.index);
+            if claimed.len() == 2 {
+                assert_eq!((parts.without_gap(), parts.tail()), (0, 2 * PART));
+            }
+        }
+        assert_eq!(claimed, [2, 3, 0, 1]);
+        assert_eq!((parts.without_gap(), parts.tail()), (length, 0));
+        let mut one = Parts::new(Some(100)).end_first();
+        assert_eq!(one.claim().unwrap().index, 0);
+    }
 
     #[rstest::rstest]
     #[case(None, 1, 1)]

@@ -13,6 +13,8 @@ use aws_sdk_s3::primitives::ByteStream;
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
+use crate::deployment::BundleType;
+
 use super::checksum::Expected;
 use super::fetch::{Fetched, Sources};
 use super::fetch_error::{FetchError, S3Refusal};
@@ -102,12 +104,15 @@ struct Session<'a> {
     region: String,
     followed: bool,
     interrupted: &'a Arc<AtomicBool>,
+    /// So that its end is wanted first.
+    is_zip: bool,
 }
 
-/// Downloads `object` into `partial`.
+/// Downloads `object`, a bundle of type `kind`, into `partial`.
 pub(super) async fn fetch(
     sources: &Sources,
     object: &Object,
+    kind: BundleType,
     partial: &mut PartialBundle,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<Fetched, FetchError> {
@@ -123,6 +128,7 @@ pub(super) async fn fetch(
         region,
         followed: false,
         interrupted,
+        is_zip: kind == BundleType::Zip,
     };
     let mut resumed = resume(object, partial).await;
     if resumed.is_none() {
@@ -262,7 +268,13 @@ impl Session<'_> {
             None => begun.expected.clone().without_parts(),
         };
         let sizes = sizes.unwrap_or_default();
+        let parts = if self.is_zip {
+            parts.end_first()
+        } else {
+            parts
+        };
         growing.reached(parts.without_gap());
+        growing.tail_from(parts.tail());
         if let Some(length) = begun.length {
             growing.is_all(length);
         }

@@ -382,6 +382,7 @@ impl Transfer {
         self.means.sink.blocking(note).await?;
         let mut parts = self.parts();
         self.means.growing.reached(parts.complete(index));
+        self.means.growing.tail_from(parts.tail());
         Ok(())
     }
 }

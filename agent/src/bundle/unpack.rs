@@ -4,9 +4,7 @@
 //! made in the partial directory; a failure removes it, a kill leaves it for the next run to
 //! remove, and the archive of before stays until the last rename.
 
-use std::fs::File;
 use std::io::Read;
-use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,43 +30,9 @@ pub(super) struct Places<'a> {
     pub(super) archive: &'a Path,
 }
 
-/// Unpacks `bundle` into `partial` (an old one is removed), drops a single top directory that
-/// holds the AppSpec, and puts the result in place as `archive`, replacing one that is there.
-/// Blocks; to be called from a thread that may.
-///
-/// - Links: a symbolic link is made with the target that it has, wherever that leads, because
-///   bundles rightly link to places outside (`current -> /opt/app`). No entry passes through a
-///   link, and nothing here reads through one.
-/// - Two files of one name: in a tar the later replaces the earlier, as in an archive that was
-///   appended to; in a zip they are an error, and so are two of different types in either.
-/// - Owners: as root, a tar's numeric owners are applied unless ownership is ignored; all else
-///   belongs to us. Modes are the archive's, whatever the umask, without setuid and setgid.
-/// - Extended attributes: those of the `user` namespace are restored from a tar where the file
-///   system has them.
-///
-/// # Errors
-/// When the bundle cannot be read, is not of the stated type, is damaged, or holds what a bundle
-/// may not hold. `archive` is then as it was, and `partial` is removed.
-pub(super) fn unpack(
-    bundle: &Path,
-    kind: BundleType,
-    places: Places<'_>,
-    options: &UnpackOptions,
-    interrupted: &Arc<AtomicBool>,
-) -> Result<Unpacked, UnpackError> {
-    into_archive(
-        places.partial,
-        places.archive,
-        |account, partial| {
-            let content = content_of(bundle, interrupted)?;
-            make(bundle, &content, kind, partial, account)
-        },
-        options,
-        interrupted,
-    )
-}
-
-/// Unpacks `bundle` while it arrives as `content`. The archive gets its name only when the
+/// Unpacks `bundle` while it arrives as `content` into the partial directory (an old one is removed),
+/// drops a single top directory that holds the AppSpec, and puts the result in place as the archive,
+/// replacing one that is there. Blocks; to be called from a thread that may. The archive gets its name only when the
 /// download has come to a good end; what was unpacked of one that began anew is thrown away.
 /// None when the download fails, which has its own error to tell. Errors are told when the
 /// download has ended well, because what is wrong with an archive may be what is wrong with a
@@ -104,11 +68,6 @@ pub(super) fn follow(
             None => return Err(UnpackError::Interrupted),
         }
     }
-}
-
-/// Whether bundles of this type are unpacked while they arrive: a zip's directory is at its end.
-pub(super) fn can_follow(kind: BundleType) -> bool {
-    matches!(kind, BundleType::Tar | BundleType::Tgz)
 }
 
 /// Fills the partial directory; what in it becomes the archive.
@@ -180,17 +139,13 @@ fn settle(
 }
 
 /// A bundle that is there as a whole.
-pub(super) fn content_of(
-    bundle: &Path,
-    interrupted: &Arc<AtomicBool>,
-) -> Result<Reader, UnpackError> {
-    let content = fs_err::File::open(bundle)
+pub(super) fn content_of(bundle: &Path) -> Result<Arc<Growing>, UnpackError> {
+    fs_err::File::open(bundle)
         .and_then(|file| Growing::complete(file.into_file()))
         .map_err(|source| UnpackError::Bundle {
             path: bundle.to_owned(),
             source,
-        })?;
-    Ok(content.reader(interrupted))
+        })
 }
 
 /// Compares a bundle with what it is said to be.
@@ -245,7 +200,7 @@ fn fill(
     account: &mut Account<'_>,
 ) -> Result<(), UnpackError> {
     if format == Format::Zip {
-        return fill_from_zip(tree, bundle, &content.into_file(), account);
+        return fill_from_zip(tree, bundle, &content, account);
     }
     let damaged = |error| damaged(error, bundle, format);
     // `recognise` lets only formats through that are a tar or compress one.
@@ -315,11 +270,11 @@ fn drain(input: &mut impl Read, account: &Account<'_>) -> Result<(), TarError> {
 fn fill_from_zip(
     tree: &mut Tree,
     bundle: &Path,
-    file: &Arc<File>,
+    content: &Reader,
     account: &mut Account<'_>,
 ) -> Result<(), UnpackError> {
-    zip::unpack(Arc::clone(file), tree, account)
-        .map_err(|failure| zip_failure(failure, bundle, file))?;
+    zip::unpack(content.clone(), tree, account)
+        .map_err(|failure| zip_failure(failure, bundle, content))?;
     if account.entries() == 0 {
         return Err(UnpackError::NoEntries {
             path: bundle.to_owned(),
@@ -329,7 +284,7 @@ fn fill_from_zip(
 }
 
 /// What is wrong with a zip archive, told with the file that it came from.
-pub(super) fn zip_failure(failure: ZipFailure, bundle: &Path, file: &File) -> UnpackError {
+pub(super) fn zip_failure(failure: ZipFailure, bundle: &Path, content: &Reader) -> UnpackError {
     match failure {
         ZipFailure::Other(error) => error,
         ZipFailure::Corrupt(entry, source) => UnpackError::Corrupt {
@@ -340,7 +295,7 @@ pub(super) fn zip_failure(failure: ZipFailure, bundle: &Path, file: &File) -> Un
         },
         ZipFailure::Truncated => {
             // No central directory: either cut short, or no zip in the first place.
-            let seems = format::detect(&start_of(file));
+            let seems = format::detect(&start_of(content));
             if seems == Format::Zip {
                 UnpackError::Truncated {
                     path: bundle.to_owned(),
@@ -358,9 +313,9 @@ pub(super) fn zip_failure(failure: ZipFailure, bundle: &Path, file: &File) -> Un
     }
 }
 
-fn start_of(file: &File) -> Vec<u8> {
+fn start_of(content: &Reader) -> Vec<u8> {
     let mut start = vec![0; format::PROBE];
-    let count = nix::sys::uio::pread(file.as_fd(), &mut start, 0).unwrap_or(0);
+    let count = content.read_at(&mut start, 0).unwrap_or(0);
     start.truncate(count);
     start
 }

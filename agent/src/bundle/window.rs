@@ -1,28 +1,28 @@
-//! A file that several threads read at places of their own, through buffers of their own.
+//! A bundle that several threads read at places of their own, through buffers of their own; where
+//! it has not arrived yet, they wait.
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt as _;
-use std::sync::Arc;
+
+use super::growing::Reader;
 
 const BUFFER: usize = 32 * 1024;
 
-/// One thread's view of a file; a clone has a position and a buffer of its own.
-#[derive(Debug, Clone)]
+/// One thread's view of a bundle; a clone has a position and a buffer of its own.
+#[derive(Clone)]
 pub(super) struct Window {
-    file: Arc<File>,
+    content: Reader,
     length: u64,
     position: u64,
     buffer: Vec<u8>,
-    /// Where in the file the buffer begins.
+    /// Where in the bundle the buffer begins.
     begins: u64,
 }
 
 impl Window {
-    pub(super) fn new(file: Arc<File>) -> io::Result<Self> {
+    pub(super) fn new(content: Reader) -> io::Result<Self> {
         Ok(Self {
-            length: file.metadata()?.len(),
-            file,
+            length: content.total()?,
+            content,
             position: 0,
             buffer: Vec::new(),
             begins: 0,
@@ -42,13 +42,13 @@ impl Read for Window {
     fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
         if self.buffered().is_empty() {
             if target.len() >= BUFFER {
-                let count = self.file.read_at(target, self.position)?;
+                let count = self.content.read_at(target, self.position)?;
                 self.position += count as u64;
                 return Ok(count);
             }
             self.buffer.resize(BUFFER, 0);
             self.begins = self.position;
-            let count = self.file.read_at(&mut self.buffer, self.position);
+            let count = self.content.read_at(&mut self.buffer, self.position);
             self.buffer.truncate(*count.as_ref().unwrap_or(&0));
             count?;
         }
@@ -72,9 +72,16 @@ impl Seek for Window {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::Write as _;
+    use std::sync::Arc;
 
+    use super::super::growing::Growing;
     use super::*;
+
+    fn window(file: File) -> Window {
+        Window::new(Growing::complete(file).unwrap().reader(&Arc::default())).unwrap()
+    }
 
     proptest::proptest! {
         #[test]
@@ -84,7 +91,7 @@ mod tests {
             let content: Vec<u8> = (0..90_000_u32).map(|at| (at % 251) as u8).collect();
             let mut file = tempfile::tempfile().unwrap();
             file.write_all(&content).unwrap();
-            let mut window = Window::new(Arc::new(file)).unwrap();
+            let mut window = window(file);
             for (at, length) in steps {
                 window.seek(SeekFrom::Start(at)).unwrap();
                 let mut read = Vec::new();
@@ -98,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_place_before_the_beginning_is_an_error() {
-        let mut window = Window::new(Arc::new(tempfile::tempfile().unwrap())).unwrap();
+        let mut window = window(tempfile::tempfile().unwrap());
         assert!(window.seek(SeekFrom::End(-1)).is_err());
         assert!(window.seek(SeekFrom::Current(-1)).is_err());
     }

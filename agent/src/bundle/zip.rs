@@ -4,11 +4,10 @@
 //! archive is refused without having been unpacked in part. What local headers say beside the
 //! central directory is not used.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use jiff::civil;
 use jiff::tz::TimeZone;
@@ -20,6 +19,7 @@ use zip::{HasZipMetadata as _, System};
 
 use super::content::{Copier, CopyError};
 use super::entry_path::{EntryPath, names};
+use super::growing::Reader;
 use super::limits::Account;
 use super::listing::{Listed, ListedKind, Listing};
 use super::tree::{Attributes, Tree};
@@ -78,14 +78,14 @@ const DEPTH_MAX: usize = 64;
 const BATCH_BYTES: u64 = 1 << 20;
 const BATCH_FILES: usize = 64;
 
-/// Unpacks every entry of `file` into `tree`: directories and links first, in their order, then
+/// Unpacks every entry of `content` into `tree`, while it arrives: directories and links first, in their order, then
 /// files, by several threads. A file below a link is so refused wherever the two stand.
 pub(super) fn unpack(
-    file: Arc<File>,
+    content: Reader,
     tree: &mut Tree,
     account: &mut Account<'_>,
 ) -> Result<(), ZipFailure> {
-    let mut archive = open(file)?;
+    let mut archive = open(content)?;
     let entries = check(&mut archive, account)?;
     let mut files = Vec::new();
     let mut copier = Copier::new();
@@ -238,14 +238,14 @@ fn make(
     Ok(())
 }
 
-/// Lists every entry of `file`, with the beginnings that are `wanted`.
+/// Lists every entry of `content`, with the beginnings that are `wanted`.
 pub(super) fn list(
-    file: Arc<File>,
+    content: Reader,
     account: &mut Account<'_>,
     wanted: &dyn Fn(&[u8]) -> Option<u64>,
     listing: &mut Listing,
 ) -> Result<(), ZipFailure> {
-    let mut archive = open(file)?;
+    let mut archive = open(content)?;
     let entries = check(&mut archive, account)?;
     for (index, entry) in entries.into_iter().enumerate() {
         let name = entry.path.bytes();
@@ -286,8 +286,8 @@ pub(super) fn list(
     Ok(())
 }
 
-fn open(file: Arc<File>) -> Result<ZipArchive<Window>, ZipFailure> {
-    let reader = Window::new(file).map_err(|error| ZipFailure::Corrupt(None, error))?;
+fn open(content: Reader) -> Result<ZipArchive<Window>, ZipFailure> {
+    let reader = Window::new(content).map_err(|error| ZipFailure::Corrupt(None, error))?;
     ZipArchive::new(reader).map_err(|error| match error {
         // Without its end there is no central directory to be found.
         ZipError::InvalidArchive(_) => ZipFailure::Truncated,
@@ -309,11 +309,7 @@ fn check(
             ),
         ));
     }
-    // Data that several entries share is how a small archive becomes petabytes.
-    if archive
-        .has_overlapping_files()
-        .map_err(|error| failure(None, error))?
-    {
+    if overlap(archive)? {
         return Err(ZipFailure::Corrupt(
             None,
             io::Error::new(io::ErrorKind::InvalidData, "entries overlap each other"),
@@ -387,6 +383,33 @@ fn check(
         );
     }
     Ok(entries)
+}
+
+/// Whether entries share bytes, which is how a small archive becomes petabytes. By the central
+/// directory alone, so that nothing else has to be there yet: entries that leave room for each
+/// other's header, name and data cannot be larger together than the archive.
+fn overlap(archive: &ZipArchive<Window>) -> Result<bool, ZipFailure> {
+    const HEADER: u64 = 30;
+    let mut ranges = Vec::with_capacity(archive.len());
+    for index in 0..archive.len() {
+        let data = archive
+            .by_index_data(index)
+            .map_err(|error| failure(None, error))?;
+        let found = data.get_metadata();
+        if found.compressed_size > 0 {
+            let length = HEADER + data.name_raw().len() as u64;
+            let length = length.saturating_add(found.compressed_size);
+            let end = found.header_start.saturating_add(length);
+            ranges.push(found.header_start..end);
+        }
+    }
+    ranges.sort_unstable_by_key(|range| range.start);
+    let limits = ranges.iter().skip(1).map(|range| range.start);
+    let limits = limits.chain([archive.central_directory_start()]);
+    Ok(ranges
+        .iter()
+        .zip(limits)
+        .any(|(range, limit)| range.end > limit))
 }
 
 /// What an entry is: by its Unix mode where it has one, else by the slash at the end of its name.

@@ -2,8 +2,9 @@
 //! kernel where it can, holes kept, and by hand where nothing else works (old kernels, filters of
 //! system calls, file systems that refuse).
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt as _;
 
 use nix::errno::Errno;
@@ -13,6 +14,9 @@ use rustix::fs::ioctl_ficlone;
 
 /// The most that one `copy_file_range` call is asked for; the kernel may do less.
 const CHUNK: u64 = 1 << 30;
+/// What of a file comes first when its end is wanted first, and in which steps the rest follows.
+const END: u64 = 2 << 20;
+const STEP: u64 = 8 << 20;
 /// From this size on, sharing blocks is tried: smaller ones are written sooner than shared.
 const WORTH_SHARING: u64 = 64 * 1024;
 
@@ -32,15 +36,71 @@ pub fn copy_contents(source: &mut File, target: &mut File) -> io::Result<u64> {
     if !is_whole {
         return copy(source, target, u64::MAX);
     }
+    match copy_frugally(source, target, &found)? {
+        Some(count) => Ok(count),
+        None => copy(source, target, u64::MAX),
+    }
+}
+
+/// Copies all of the regular file `source` into the empty file `target`, as [`copy_contents`] does;
+/// of one that is written out, the end comes first. `there` is told what has been copied.
+/// Returns the number of bytes.
+///
+/// # Errors
+/// The first read or write error, or that `source` has changed its length meanwhile.
+pub fn copy_end_first(
+    source: &mut File,
+    target: &mut File,
+    there: &dyn Fn(Range<u64>),
+) -> io::Result<u64> {
+    let found = source.metadata()?;
+    let length = found.len();
+    if length < WORTH_SHARING {
+        let count = copy_contents(source, target)?;
+        there(0..count);
+        return Ok(count);
+    }
+    if let Some(count) = copy_frugally(source, target, &found)? {
+        there(0..count);
+        return Ok(count);
+    }
+    let end = length.saturating_sub(END);
+    let mut position = 0;
+    let begin = std::iter::from_fn(|| {
+        let range = position..(position + STEP).min(end);
+        position = range.end;
+        (!range.is_empty()).then_some(range)
+    });
+    for range in [end..length].into_iter().chain(begin) {
+        source.seek(SeekFrom::Start(range.start))?;
+        target.seek(SeekFrom::Start(range.start))?;
+        let count = range.end - range.start;
+        if copy(source, target, count)? < count {
+            break;
+        }
+        there(range);
+    }
+    if source.metadata()?.len() != length || target.metadata()?.len() != length {
+        return Err(io::Error::other("it changed while it was copied"));
+    }
+    Ok(length)
+}
+
+/// Shares blocks or keeps holes, where there is something to share or to keep; else none.
+fn copy_frugally(
+    source: &mut File,
+    target: &mut File,
+    found: &Metadata,
+) -> io::Result<Option<u64>> {
     if share(source, target).is_ok() {
         // As if it had been read and written.
         source.seek(SeekFrom::End(0))?;
-        return target.seek(SeekFrom::End(0));
+        return target.seek(SeekFrom::End(0)).map(Some);
     }
     if found.blocks().saturating_mul(512) < found.len() {
-        return copy_with_holes(source, target, found.len());
+        return copy_with_holes(source, target, found.len()).map(Some);
     }
-    copy(source, target, u64::MAX)
+    Ok(None)
 }
 
 fn share(source: &File, target: &File) -> nix::Result<()> {
@@ -139,6 +199,52 @@ mod tests {
         /// What sharing and copying in the kernel fail with in this test.
         pub(super) static REFUSAL: std::cell::Cell<Option<Errno>> =
             const { std::cell::Cell::new(None) };
+    }
+
+    /// Sharing is refused, so that it is written out; it is larger than one step.
+    #[rstest]
+    #[case::kernel(Errno::EOPNOTSUPP)]
+    #[case::by_hand(Errno::EXDEV)]
+    fn the_end_is_copied_first_and_all_of_it_arrives(#[case] refusal: Errno) {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("a"), directory.path().join("b"));
+        let length = usize::try_from(STEP + END).unwrap() + 12_345;
+        let content: Vec<u8> = (0..length).map(|at| (at % 253) as u8).collect();
+        fs_err::write(&from, &content).unwrap();
+        let mut source = fs_err::File::open(&from).unwrap().into_file();
+        let mut target = fs_err::File::create(&to).unwrap().into_file();
+        let told = std::cell::RefCell::new(Vec::new());
+        let there = |range: Range<u64>| {
+            // As much as is told has been written.
+            let written = fs_err::read(&to).unwrap();
+            let at = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+            assert!(written[at.clone()] == content[at]);
+            told.borrow_mut().push(range);
+        };
+        REFUSAL.set(Some(refusal));
+        let count = copy_end_first(&mut source, &mut target, &there).unwrap();
+        REFUSAL.set(None);
+        assert_eq!(count, length as u64);
+        assert!(fs_err::read(&to).unwrap() == content);
+        let end = count - END;
+        assert_eq!(told.into_inner(), [end..count, 0..STEP, STEP..end]);
+    }
+
+    #[test]
+    fn a_file_that_is_cut_while_it_is_copied_is_an_error() {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = (directory.path().join("a"), directory.path().join("b"));
+        fs_err::write(&from, vec![1; 4 << 20]).unwrap();
+        let mut source = fs_err::File::open(&from).unwrap().into_file();
+        let mut target = fs_err::File::create(&to).unwrap().into_file();
+        let cut = |_: Range<u64>| {
+            let file = fs_err::OpenOptions::new().write(true).open(&from).unwrap();
+            file.file().set_len(1 << 20).unwrap();
+        };
+        REFUSAL.set(Some(Errno::EOPNOTSUPP));
+        let copied = copy_end_first(&mut source, &mut target, &cut);
+        REFUSAL.set(None);
+        assert!(copied.unwrap_err().to_string().contains("changed"));
     }
 
     #[rstest]

@@ -7,6 +7,6 @@ mod lock;
 mod umask;
 
 pub use atomic::{write_atomically, write_for_this_boot};
-pub use copy::copy_contents;
+pub use copy::{copy_contents, copy_end_first};
 pub use lock::{Lock, LockError};
 pub use umask::umask;

@@ -97,8 +97,13 @@ impl<'p> Commit<'_, 'p> {
         for entry in &self.records.entries {
             put(entry)?;
         }
-        for path in self.areas.paths() {
-            put(&Entry::Area(path))?;
+        for (path, directory) in self.areas.all() {
+            let in_memory = descriptors::is_in_memory(directory)
+                .map_err(|error| StepError::io("look at the file system of", path, error))?;
+            put(&Entry::Area {
+                path: path.to_owned(),
+                in_memory,
+            })?;
         }
         for (old, contexts) in [
             (true, &self.plan.old_contexts),
@@ -205,10 +210,10 @@ impl<'p> Commit<'_, 'p> {
         self.sync()?;
         journal::retire(self.working, journal::COMMITTED, self.durable)
             .map_err(|error| StepError::io("commit in", self.working, error))?;
-        let weakened = self.areas.paths().into_iter().zip(&hands.can);
+        let weakened = self.areas.all().map(|(path, _)| path).zip(&hands.can);
         Ok(weakened
             .filter(|(_, can)| can.weakened)
-            .map(|(path, _)| path)
+            .map(|(path, _)| path.to_owned())
             .collect())
     }
 

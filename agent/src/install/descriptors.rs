@@ -16,6 +16,10 @@ use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
 use super::tree::Existing;
 
+/// Kinds of file systems, as in statfs(2).
+pub(super) const TMPFS: u64 = 0x0102_1994;
+const RAMFS: u64 = 0x8584_58F6;
+
 /// As many links as the kernel follows in one path.
 const MOST_LINKS: u32 = 40;
 
@@ -226,6 +230,18 @@ pub(super) fn walk(path: &std::path::Path) -> Result<OwnedFd, OpenError> {
 /// Makes a directory's file system write everything to the disk.
 pub(super) fn sync_file_system(directory: impl AsFd) -> io::Result<()> {
     Ok(rustix::fs::syncfs(reopen(directory)?)?)
+}
+
+/// The kind of a file system, as in statfs(2).
+pub(super) fn file_system_kind(directory: impl AsFd) -> io::Result<u64> {
+    let found = rustix::fs::fstatfs(directory.as_fd())?;
+    // Some platforms have it signed.
+    Ok(u64::try_from(found.f_type).unwrap_or_default() & 0xFFFF_FFFF)
+}
+
+/// Whether what is in `directory` is gone when the host goes down.
+pub(super) fn is_in_memory(directory: impl AsFd) -> io::Result<bool> {
+    Ok([TMPFS, RAMFS].contains(&file_system_kind(directory)?))
 }
 
 /// Every entry of `directory` and what it is ([`Existing::Unknown`] where the file system does

@@ -18,7 +18,11 @@ pub(super) enum Entry {
     /// Install that came after. Empty: no record.
     Version(String),
     /// A staging area. They are numbered from 0 in this order.
-    Area(PathBuf),
+    Area {
+        path: PathBuf,
+        /// Whether its file system ends with the host's uptime.
+        in_memory: bool,
+    },
     /// A directory that exists and in which names change, numbered likewise.
     Directory {
         path: PathBuf,
@@ -96,8 +100,8 @@ pub(super) fn encode(entry: &Entry, output: &mut Vec<u8>) {
             output.push(b'V');
             put_bytes(digest.as_bytes(), output);
         }
-        Entry::Area(path) => {
-            output.push(b'A');
+        Entry::Area { path, in_memory } => {
+            output.push(if *in_memory { b'T' } else { b'A' });
             put_text(path.as_os_str(), output);
         }
         Entry::Directory { path, area, staged } => {
@@ -249,7 +253,10 @@ impl<'a> Reader<'a> {
     pub(super) fn entry(&mut self) -> Option<Entry> {
         Some(match self.byte()? {
             b'V' => Entry::Version(self.string()?),
-            b'A' => Entry::Area(self.path().filter(|path| path.is_absolute())?),
+            letter @ (b'A' | b'T') => Entry::Area {
+                path: self.path().filter(|path| path.is_absolute())?,
+                in_memory: letter == b'T',
+            },
             b'D' => Entry::Directory {
                 path: self.path().filter(|path| path.is_absolute())?,
                 area: self.number()?,
@@ -332,7 +339,14 @@ pub(super) mod tests {
         };
         vec![
             Entry::Version("12:ab".into()),
-            Entry::Area("/srv/.codedeploy-1".into()),
+            Entry::Area {
+                path: "/srv/.codedeploy-1".into(),
+                in_memory: false,
+            },
+            Entry::Area {
+                path: "/run/.codedeploy-1".into(),
+                in_memory: true,
+            },
             Entry::Directory {
                 path: OsString::from_vec(b"/srv/\xff\n".to_vec()).into(),
                 area: 0,

@@ -9,8 +9,9 @@ use std::path::PathBuf;
 
 use nix::sys::stat::FileStat;
 use nix::unistd::geteuid;
-use rustix::fs::{fstatfs, fstatvfs};
+use rustix::fs::fstatvfs;
 
+use super::descriptors;
 use super::error::InstallError;
 use super::plan::Plan;
 use super::tree::{NodeId, ROOT};
@@ -20,9 +21,9 @@ const MAY_BE_INLINE: u64 = 160;
 
 /// File systems on which a file takes its size, and free space is what they say.
 const PLAIN: [u64; 3] = [
-    0xEF53,      // ext2, ext3, ext4
-    0x0102_1994, // tmpfs
-    0x5846_5342, // XFS
+    0xEF53, // ext2, ext3, ext4
+    descriptors::TMPFS,
+    XFS,
 ];
 const XFS: u64 = 0x5846_5342;
 
@@ -116,10 +117,7 @@ impl Room {
         archive_device: u64,
     ) -> Option<Self> {
         let space = fstatvfs(directory.as_fd()).ok()?;
-        let kind = fstatfs(directory.as_fd()).map_or(0, |found| {
-            // Some platforms have it signed.
-            u64::try_from(found.f_type).unwrap_or_default() & 0xFFFF_FFFF
-        });
+        let kind = descriptors::file_system_kind(directory.as_fd()).unwrap_or_default();
         let device = nix::sys::stat::fstat(directory.as_fd()).map_or(0, |status| status.st_dev);
         let shares = kind == XFS && device == archive_device;
         // Root may use what is reserved.

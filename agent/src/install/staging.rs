@@ -310,8 +310,9 @@ impl<'p> Areas<'p> {
     }
 
     /// The paths of all areas.
-    pub(super) fn paths(&self) -> Vec<PathBuf> {
-        self.areas.iter().map(|area| area.path.clone()).collect()
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Path, &OwnedFd)> {
+        let areas = self.areas.iter();
+        areas.map(|area| (area.path.as_path(), &area.directory))
     }
 
     /// Makes the file systems of all areas and of the directory `working` write everything to the

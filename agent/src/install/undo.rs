@@ -78,7 +78,8 @@ pub(super) struct Undo<'a> {
     entries: &'a [Entry],
     /// The areas of an Install that is still at work: they may have been moved meanwhile.
     known: Option<&'a Areas<'a>>,
-    areas: Vec<(PathBuf, OwnedFd)>,
+    /// None: it was in memory, and went with the host's last boot.
+    areas: Vec<(PathBuf, Option<OwnedFd>)>,
     directories: Vec<(&'a Path, usize, &'a Path)>,
     /// The directory that was opened last.
     open: Option<Open>,
@@ -141,14 +142,17 @@ impl<'a> Undo<'a> {
         let entries = self.entries;
         for entry in entries {
             match entry {
-                Entry::Area(path) => {
+                Entry::Area { path, in_memory } => {
                     let known = self.known.and_then(|areas| areas.opened(path));
                     let opened = known.map_or_else(
                         || staging::open_area(path).map(|(_, opened)| opened),
                         |known| Ok(staging::open_below(known, Path::new(""))?),
                     );
                     match opened {
-                        Ok(opened) => self.areas.push((path.clone(), opened)),
+                        Ok(opened) => self.areas.push((path.clone(), Some(opened))),
+                        Err(OpenError::Io(Errno::ENOENT | Errno::ENOTDIR)) if *in_memory => {
+                            self.lost(path);
+                        }
                         Err(error) => return Err(self.no_area(path, error)),
                     }
                 }
@@ -162,9 +166,10 @@ impl<'a> Undo<'a> {
         let mut rules_undone = false;
         for entry in entries.iter().rev() {
             let (is_rule, is_step) = match entry {
-                Entry::Version(_) | Entry::Area(_) | Entry::Directory { .. } | Entry::Stale(_) => {
-                    (false, false)
-                }
+                Entry::Version(_)
+                | Entry::Area { .. }
+                | Entry::Directory { .. }
+                | Entry::Stale(_) => (false, false),
                 Entry::Context { .. } => (true, !std::mem::replace(&mut rules_undone, true)),
                 _ => (false, true),
             };
@@ -199,6 +204,17 @@ impl<'a> Undo<'a> {
         }
     }
 
+    /// Nothing can be given back to a file system in memory that is no more: what the revision
+    /// had there went the same way.
+    fn lost(&mut self, path: &Path) {
+        self.warnings.push(format!(
+            "{} was on a file system in memory and is gone, with what was installed there; the \
+             next deployment installs it again",
+            path.display()
+        ));
+        self.areas.push((path.to_owned(), None));
+    }
+
     fn no_area(self, path: &Path, error: OpenError) -> NotUndone {
         let why = match error {
             OpenError::Io(Errno::ENOENT | Errno::ENOTDIR) => {
@@ -225,7 +241,7 @@ impl<'a> Undo<'a> {
             .collect();
         self.warnings.extend(keep.iter().map(|area| kept(area)));
         if durable {
-            for (_, area) in &self.areas {
+            for area in self.areas.iter().filter_map(|(_, area)| area.as_ref()) {
                 descriptors::sync_file_system(area).map_err(failed)?;
             }
             fs_err::File::open(self.working)
@@ -284,7 +300,7 @@ impl<'a> Undo<'a> {
                     .map_err(|error| StepError::io("restore", name, error))
             }
             Entry::Version(_)
-            | Entry::Area(_)
+            | Entry::Area { .. }
             | Entry::Directory { .. }
             | Entry::Stale(_)
             | Entry::Context { .. } => Ok(()),
@@ -329,6 +345,9 @@ impl<'a> Undo<'a> {
         if self.open.as_ref().is_none_or(|open| open.number != number) {
             self.open = None;
             let (_, opened) = self.areas.get(area).ok_or_else(damaged)?;
+            let Some(opened) = opened else {
+                return Ok(None);
+            };
             let failed = |error: Errno| StepError::io("open what is staged for", path, error);
             let staged = match staging::open_below(opened, staged) {
                 // Nothing was staged for it: something is only removed there.

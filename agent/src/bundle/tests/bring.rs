@@ -10,6 +10,7 @@ use md5::{Digest as _, Md5};
 
 use super::archives::{Raw, Zip, gzip, is_root, tar};
 use super::s3::settings;
+use super::{Places, unpack_until};
 use crate::bundle::{
     BringError, Destination, FetchError, SourceSettings, Sources, UnpackError, UnpackOptions,
     Unpacked, bring,
@@ -141,6 +142,34 @@ async fn a_tar_is_unpacked_while_it_arrives(#[case] kind: BundleType, #[case] co
     let seen = place.path("deployment-archive.partial/first");
     let server = waiting_for(object(content), seen);
     place.bring(&server, kind).await.unwrap();
+    assert_eq!(place.names(), ["bundle.tar", "deployment-archive"]);
+    let large = fs_err::read(place.path("deployment-archive/large")).unwrap();
+    assert!(large == bytes(24 * MIB, 1));
+}
+
+/// Its directory comes first; what is in the middle comes only when the first file is there.
+#[tokio::test]
+async fn a_zip_is_unpacked_while_it_arrives() {
+    let place = Place::new();
+    let content = Zip::new()
+        .file("appspec.yml", "version: 0.0", 0o644)
+        .file("first", "1", 0o644)
+        .file("large", bytes(24 * MIB, 1), 0o644)
+        .finish();
+    let seen = place.path("deployment-archive.partial/first");
+    let object = object(content);
+    let server = ObjectServer::behaving(Pace::default(), move |request| {
+        let mut reply = answer(&object, request);
+        match &request.range {
+            None => reply.cut_after = Some(8 * MIB),
+            Some(range) if range.start < 16 * MIB => {
+                eventually("the first file to be unpacked", || seen.exists());
+            }
+            Some(_) => {}
+        }
+        reply
+    });
+    place.bring(&server, BundleType::Zip).await.unwrap();
     assert_eq!(place.names(), ["bundle.tar", "deployment-archive"]);
     let large = fs_err::read(place.path("deployment-archive/large")).unwrap();
     assert!(large == bytes(24 * MIB, 1));
@@ -337,13 +366,11 @@ fn unpacking_ends_soon_when_it_is_interrupted() {
         fs_err::write(place.path("bundle.tar"), content).unwrap();
         let to = place.destination();
         let unpack = |interrupted: bool| {
-            crate::bundle::unpack::unpack(
+            let (partial, archive) = (to.partial.as_path(), to.archive.as_path());
+            unpack_until(
                 &to.bundle,
                 kind,
-                crate::bundle::unpack::Places {
-                    partial: &to.partial,
-                    archive: &to.archive,
-                },
+                Places { partial, archive },
                 &UnpackOptions::default(),
                 &Arc::new(AtomicBool::new(interrupted)),
             )

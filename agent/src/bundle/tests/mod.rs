@@ -17,8 +17,12 @@ mod strip;
 mod tls;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::fetch_error::FetchError;
+use super::store::PartialBundle;
+use super::unpack::{Places, content_of, follow};
 use super::{Fetched, Sources, UnpackError, UnpackOptions, Unpacked};
 use crate::deployment::{BundleType, Revision};
 
@@ -28,7 +32,18 @@ async fn fetch(
     revision: &Revision,
     bundle: &Path,
 ) -> Result<Fetched, FetchError> {
-    super::fetch::fetch(sources, revision, bundle, &std::sync::Arc::default()).await
+    fetch_until(sources, revision, bundle, &Arc::default()).await
+}
+
+/// Fetches until `interrupted` is true.
+async fn fetch_until(
+    sources: &Sources,
+    revision: &Revision,
+    bundle: &Path,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Fetched, FetchError> {
+    let partial = PartialBundle::begin(revision, bundle)?;
+    super::fetch::fetch(sources, revision, partial, interrupted).await
 }
 
 /// Unpacks without being interrupted.
@@ -39,6 +54,19 @@ fn unpack(
     archive: &Path,
     options: &UnpackOptions,
 ) -> Result<Unpacked, UnpackError> {
-    let places = super::unpack::Places { partial, archive };
-    super::unpack::unpack(bundle, kind, places, options, &std::sync::Arc::default())
+    let places = Places { partial, archive };
+    unpack_until(bundle, kind, places, options, &Arc::default())
+}
+
+/// Unpacks a bundle that is there until `interrupted` is true.
+fn unpack_until(
+    bundle: &Path,
+    kind: BundleType,
+    places: Places<'_>,
+    options: &UnpackOptions,
+    interrupted: &Arc<AtomicBool>,
+) -> Result<Unpacked, UnpackError> {
+    let content = content_of(bundle)?;
+    let unpacked = follow(&content, bundle, kind, places, options, interrupted)?;
+    Ok(unpacked.expect("it has come to a good end"))
 }

@@ -387,7 +387,7 @@ async fn an_interrupted_download_is_gone_on_with() {
         ..settings(&server.endpoint())
     });
     let revision = revision("key", None, None);
-    let result = crate::bundle::fetch::fetch(&sources, &revision, &bundle, &interrupted);
+    let result = super::fetch_until(&sources, &revision, &bundle, &interrupted);
     assert!(matches!(result.await, Err(FetchError::Interrupted)));
     let mut left = names(place.directory.path());
     left.sort();
@@ -421,7 +421,7 @@ async fn what_is_left_of_another_object_is_not_used() {
     });
     let (sources, bundle) = (Sources::new(settings(&server.endpoint())), place.bundle());
     let asked_for = revision("key", None, None);
-    let result = crate::bundle::fetch::fetch(&sources, &asked_for, &bundle, &interrupted);
+    let result = super::fetch_until(&sources, &asked_for, &bundle, &interrupted);
     assert!(matches!(result.await, Err(FetchError::Interrupted)));
     // The object has changed meanwhile.
     let server = ObjectServer::start(new.clone(), Pace::default());

@@ -68,6 +68,45 @@ fn after_a_kill_the_set_is_old_or_new_on(#[case] on: On) {
     assert_eq!(outcomes.len(), 3, "{outcomes:?}");
 }
 
+/// Two destinations, one of them in memory; the host goes down in the middle of the commit.
+#[test]
+fn what_was_in_memory_does_not_keep_the_rest_from_being_recovered() {
+    let mut lost = 0;
+    for kill_at in (0..).step_by(2) {
+        let host = Host::new();
+        let Some(mounted) = On::Tmpfs("srv/run").mount(&host) else {
+            return;
+        };
+        let old = [File("run/x", "1"), File("kept/x", "1")];
+        host.deploy("", &old);
+        let before = fs_err::read_to_string(host.at("kept/x")).unwrap();
+        let new = [File("run/x", "2"), File("kept/x", "2"), File("kept/y", "2")];
+        let archive = host.archive("new", &new);
+        let appspec = host.appspec(&[("", "")]);
+        if !killed(&host, &archive, &appspec, kill_at) {
+            break;
+        }
+        drop(mounted);
+        let Some(_mounted) = On::Tmpfs("srv/run").mount(&host) else {
+            return;
+        };
+        let recovered = recover(&host);
+        if let Some(recovered) = &recovered
+            && recovered.outcome == Outcome::RolledBack
+        {
+            assert_eq!(fs_err::read_to_string(host.at("kept/x")).unwrap(), before);
+            assert!(!host.at("kept/y").exists());
+            let told = recovered.warnings.join("\n");
+            lost += usize::from(told.contains("was on a file system in memory"));
+        }
+        host.assert_tidy();
+        host.install(&archive, &appspec, &Overwrite).unwrap();
+        assert_eq!(fs_err::read_to_string(host.at("run/x")).unwrap(), "2");
+        assert_eq!(fs_err::read_to_string(host.at("kept/x")).unwrap(), "2");
+    }
+    assert!(lost > 3, "{lost}");
+}
+
 /// From each step on, the file system of the destinations or that of the records is full.
 #[rstest]
 #[case::tmpfs(On::Tmpfs("srv"))]
