@@ -71,7 +71,7 @@ pub fn copy_end_first(
         position = range.end;
         (!range.is_empty()).then_some(range)
     });
-    for range in [end..length].into_iter().chain(begin) {
+    for range in std::iter::once(end..length).chain(begin) {
         source.seek(SeekFrom::Start(range.start))?;
         target.seek(SeekFrom::Start(range.start))?;
         let count = range.end - range.start;
