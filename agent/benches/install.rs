@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use agent::deployment::{DeploymentGroupId, FileExistsBehavior};
 use agent::deployment_root::DeploymentRoot;
 use agent::executor::read_appspec;
-use agent::install::{InstallOptions, InstallRequest, install};
+use agent::install::{InstallOptions, InstallRequest, SourceForm, install};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
@@ -343,6 +343,7 @@ fn one_install(arguments: &[String]) {
     let group = DeploymentGroupId::new("group").unwrap();
     let request = InstallRequest {
         archive,
+        form: SourceForm::Unpacked,
         deployment_directory: &top.join("root/group/d-1"),
         appspec: &appspec,
         behavior: &FileExistsBehavior::Disallow,

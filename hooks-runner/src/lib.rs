@@ -47,6 +47,7 @@ mod capture;
 mod elevation;
 mod environment;
 mod error;
+mod foresight;
 mod format;
 mod launch;
 mod lines;
@@ -64,6 +65,7 @@ mod sweep;
 mod sys;
 mod tail;
 
+pub use foresight::{Foresight, Place, foresee};
 pub use format::{FORMAT_VERSION, FormatError};
 pub use launch::{
     Interrupter, LaunchError, Program, RunState, Running, adopt, inspect, launch, requested,

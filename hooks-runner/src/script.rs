@@ -42,38 +42,12 @@ enum Head {
 impl Script {
     /// Looks at `path` and makes it executable when it is not.
     pub(crate) fn examine(path: &Path) -> Result<Self, ScriptResult> {
-        let could_not_start = |reason| ScriptResult::CouldNotStart { reason };
-        let metadata = match fs::metadata(path) {
-            Ok(metadata) => metadata,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                return Err(ScriptResult::Missing);
-            }
-            Err(error) => return Err(could_not_start(format!("it cannot be examined: {error}"))),
-        };
-        if metadata.is_dir() {
-            return Err(could_not_start(
-                "it is a directory, not a script".to_owned(),
-            ));
-        }
-        if !metadata.is_file() {
-            return Err(could_not_start("it is not a regular file".to_owned()));
-        }
-        // Without O_NONBLOCK a pipe put in its place meanwhile would hold us up.
-        let file = fs::OpenOptions::new()
-            .read(true)
-            .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).bits())
-            .open(path)
-            .ok();
+        let found = Found::look(path)?;
         let mut warnings = Vec::new();
-        if !is_executable(path, &metadata) {
-            let mode = (metadata.mode() & 0o7777) | 0o111;
+        if !is_executable(path, &found.metadata) {
+            let mode = (found.metadata.mode() & 0o7777) | 0o111;
             let permissions = PermissionsExt::from_mode(mode);
-            let changed = match &file {
+            let changed = match &found.file {
                 Some(file) => file.set_permissions(permissions),
                 None => fs::set_permissions(path, permissions),
             };
@@ -87,22 +61,47 @@ impl Script {
                 path.display()
             ));
         }
-        let mut head = Vec::new();
-        if let Some(file) = file {
-            // A file that cannot be read can still be a program; the kernel has the last word.
-            let _ = file.take(HEAD_BYTES).read_to_end(&mut head);
-        }
-        let head = parse_head(&head);
-        if let Head::Shebang {
-            interpreter,
-            carriage_return,
-        } = &head
-        {
-            check_interpreter(interpreter, *carriage_return).map_err(could_not_start)?;
+        Ok(Self {
+            path: path.to_owned(),
+            head: found.head()?,
+            warnings,
+        })
+    }
+
+    /// What [`Self::examine`] would come to; changes nothing. Where the script is a `copy` that
+    /// the run makes for itself, its owner is whoever runs it.
+    pub(crate) fn foresee(path: &Path, copy: bool) -> Result<Self, ScriptResult> {
+        let found = Found::look(path)?;
+        let mut warnings = Vec::new();
+        let executable = if copy {
+            found.metadata.mode() & 0o100 != 0
+        } else {
+            is_executable(path, &found.metadata)
+        };
+        if !executable {
+            let own = nix::unistd::geteuid();
+            let reason = if copy {
+                None
+            } else if !own.is_root() && found.metadata.uid() != own.as_raw() {
+                Some(Errno::EPERM)
+            } else {
+                nix::unistd::access(path, AccessFlags::W_OK)
+                    .err()
+                    .filter(|error| *error == Errno::EROFS)
+            };
+            if let Some(error) = reason {
+                return Err(ScriptResult::NotExecutable {
+                    reason: format!(
+                        "it is not executable and cannot be made so: {}",
+                        error.desc()
+                    ),
+                });
+            }
+            warnings.push("it is not executable; it is made so (+x) before it runs".to_owned());
         }
         Ok(Self {
             path: path.to_owned(),
-            head,
+            head: found.head()?,
             warnings,
         })
     }
@@ -155,6 +154,65 @@ impl Script {
             )),
             _ => None,
         }
+    }
+}
+
+/// A regular file under the script's name.
+struct Found {
+    metadata: std::fs::Metadata,
+    /// None when it cannot be read: it can still be a program.
+    file: Option<fs::File>,
+}
+
+impl Found {
+    fn look(path: &Path) -> Result<Self, ScriptResult> {
+        let could_not_start = |reason| ScriptResult::CouldNotStart { reason };
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Err(ScriptResult::Missing);
+            }
+            Err(error) => return Err(could_not_start(format!("it cannot be examined: {error}"))),
+        };
+        if metadata.is_dir() {
+            return Err(could_not_start(
+                "it is a directory, not a script".to_owned(),
+            ));
+        }
+        if !metadata.is_file() {
+            return Err(could_not_start("it is not a regular file".to_owned()));
+        }
+        // Without O_NONBLOCK a pipe put in its place meanwhile would hold us up.
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).bits())
+            .open(path)
+            .ok();
+        Ok(Self { metadata, file })
+    }
+
+    /// What the first line asks for, once its interpreter is there.
+    fn head(self) -> Result<Head, ScriptResult> {
+        let mut head = Vec::new();
+        if let Some(file) = self.file {
+            // A file that cannot be read can still be a program; the kernel has the last word.
+            let _ = file.take(HEAD_BYTES).read_to_end(&mut head);
+        }
+        let head = parse_head(&head);
+        if let Head::Shebang {
+            interpreter,
+            carriage_return,
+        } = &head
+        {
+            check_interpreter(interpreter, *carriage_return)
+                .map_err(|reason| ScriptResult::CouldNotStart { reason })?;
+        }
+        Ok(head)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Running `agent run-bundle`.
+//! Running `agent run-bundle`, and `agent plan` with the same arguments.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -33,6 +33,15 @@ impl Deployment {
                 .into_iter()
                 .map(|argument| argument.as_ref().to_owned()),
         );
+        self
+    }
+
+    /// The same for `agent plan`, which tells what it would do.
+    #[must_use]
+    pub fn planned(mut self) -> Self {
+        if let Some(subcommand) = self.arguments.first_mut() {
+            *subcommand = "plan".into();
+        }
         self
     }
 

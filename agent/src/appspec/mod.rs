@@ -23,7 +23,7 @@ pub use parse::{MAX_BYTES, Parsed, parse};
 pub(crate) use parse::{read, shapes, too_large, version};
 pub(crate) use places::Places;
 pub use problem::{Problem, Problems, Severity, Span};
-pub(crate) use problem::{printable, quoted};
+pub(crate) use problem::{printable, quoted, unprintable};
 pub(crate) use render::SECRET;
 #[cfg(test)]
 mod contract_tests;

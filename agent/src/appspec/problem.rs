@@ -146,7 +146,7 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 /// Whether a terminal could take `ch` for an order, or show a text other than the one it is.
-fn unprintable(ch: char) -> bool {
+pub(crate) fn unprintable(ch: char) -> bool {
     ch.is_control()
         || matches!(
             ch,

@@ -59,6 +59,35 @@ pub fn copy_archive(
     copy(source, partial, archive, Keep::Everything, interrupted)
 }
 
+/// Goes through the directory `source` as [`copy_directory`] would, which makes `archive` of it,
+/// and copies nothing. `archive` need not have a directory yet. Blocks.
+///
+/// # Errors
+/// As [`copy_directory`], but for those of writing.
+pub fn examine_directory(
+    source: &Path,
+    archive: &Path,
+    interrupted: &AtomicBool,
+) -> Result<Unpacked, UnpackError> {
+    let from = open_source(source)?;
+    let there = archive.ancestors().skip(1).find(|above| above.exists());
+    refuse_nesting(&from, source, archive, there.unwrap_or(Path::new("/")), &[])?;
+    let options = UnpackOptions::default();
+    let mut account = Account::new(&options, interrupted);
+    let mut examination = Copy {
+        source,
+        archive,
+        own: None,
+        keep: Keep::Content,
+        path: PathBuf::new(),
+        account: &mut account,
+    };
+    examination
+        .directory(from, None)
+        .map_err(|failure| failure.or_nesting(source, archive))?;
+    Ok(account.finish())
+}
+
 /// What a copy has of its original besides content and permission bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keep {
@@ -73,45 +102,9 @@ fn copy(
     keep: Keep,
     interrupted: &AtomicBool,
 ) -> Result<Unpacked, UnpackError> {
-    let unreadable = |error: Errno| UnpackError::Source {
-        path: source.to_owned(),
-        source: error.into(),
-    };
-    let from = nix::fcntl::open(
-        source,
-        OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(unreadable)?;
-    let identity = Identity::of(from.as_fd()).map_err(unreadable)?;
-    let into_itself = || UnpackError::IntoItself {
-        source_directory: source.to_owned(),
-        archive: archive.to_owned(),
-    };
+    let from = open_source(source)?;
     let parent = archive.parent().unwrap_or(Path::new("/"));
-    let parent_fd = nix::fcntl::open(
-        parent,
-        OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )
-    .map_err(|error| UnpackError::Directory {
-        operation: "open",
-        path: parent.to_owned(),
-        source: error.into(),
-    })?;
-    // The archive below the source would copy itself without end; the source below what is
-    // about to be replaced would vanish.
-    if lies_in(parent_fd.as_fd(), &[identity]).map_err(unreadable)? {
-        return Err(into_itself());
-    }
-    let replaced: Vec<Identity> = [partial, archive]
-        .iter()
-        .filter_map(|path| nix::sys::stat::lstat(*path).ok())
-        .map(|stat| Identity(stat.st_dev, stat.st_ino))
-        .collect();
-    if lies_in(from.as_fd(), &replaced).map_err(unreadable)? {
-        return Err(into_itself());
-    }
+    refuse_nesting(&from, source, archive, parent, &[partial, archive])?;
     let options = UnpackOptions::default();
     into_archive(
         partial,
@@ -134,21 +127,70 @@ fn copy(
             let mut copy = Copy {
                 source,
                 archive: partial,
-                own,
+                own: Some(own),
                 keep,
                 path: PathBuf::new(),
                 account,
             };
-            copy.directory(from, to.as_fd())
-                .map_err(|error| match error {
-                    Failure::IntoItself => into_itself(),
-                    Failure::Other(error) => error,
-                })?;
+            copy.directory(from, Some(to.as_fd()))
+                .map_err(|failure| failure.or_nesting(source, archive))?;
             Ok(partial.to_owned())
         },
         &options,
         interrupted,
     )
+}
+
+fn open_source(source: &Path) -> Result<OwnedFd, UnpackError> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    nix::fcntl::open(source, flags, Mode::empty()).map_err(|error| unreadable(source, error))
+}
+
+fn unreadable(source: &Path, error: Errno) -> UnpackError {
+    UnpackError::Source {
+        path: source.to_owned(),
+        source: error.into(),
+    }
+}
+
+/// Fails when one of `source`, opened as `from`, and `archive` lies within the other. `parent` is
+/// there, and the archive is made below it; `replaced` are removed on the way.
+fn refuse_nesting(
+    from: &OwnedFd,
+    source: &Path,
+    archive: &Path,
+    parent: &Path,
+    replaced: &[&Path],
+) -> Result<(), UnpackError> {
+    let identity = Identity::of(from.as_fd()).map_err(|error| unreadable(source, error))?;
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let parent_fd =
+        nix::fcntl::open(parent, flags, Mode::empty()).map_err(|error| UnpackError::Directory {
+            operation: "open",
+            path: parent.to_owned(),
+            source: error.into(),
+        })?;
+    let lies_in = |directory, others: &[Identity]| {
+        lies_in(directory, others).map_err(|error| unreadable(source, error))
+    };
+    let replaced: Vec<Identity> = replaced
+        .iter()
+        .filter_map(|path| nix::sys::stat::lstat(*path).ok())
+        .map(|stat| Identity(stat.st_dev, stat.st_ino))
+        .collect();
+    // The archive below the source would copy itself without end; the source below what is
+    // about to be replaced would vanish.
+    if lies_in(parent_fd.as_fd(), &[identity])? || lies_in(from.as_fd(), &replaced)? {
+        return Err(into_itself(source, archive));
+    }
+    Ok(())
+}
+
+fn into_itself(source: &Path, archive: &Path) -> UnpackError {
+    UnpackError::IntoItself {
+        source_directory: source.to_owned(),
+        archive: archive.to_owned(),
+    }
 }
 
 /// Which file a descriptor is.
@@ -195,6 +237,15 @@ enum Failure {
     Other(UnpackError),
 }
 
+impl Failure {
+    fn or_nesting(self, source: &Path, archive: &Path) -> UnpackError {
+        match self {
+            Self::IntoItself => into_itself(source, archive),
+            Self::Other(error) => error,
+        }
+    }
+}
+
 impl From<UnpackError> for Failure {
     fn from(error: UnpackError) -> Self {
         Self::Other(error)
@@ -205,7 +256,7 @@ struct Copy<'a, 'b> {
     source: &'a Path,
     archive: &'a Path,
     /// The directory that is being filled, should it turn up in the source by a mount.
-    own: Identity,
+    own: Option<Identity>,
     keep: Keep,
     /// Where we are below the source; for messages and warnings.
     path: PathBuf,
@@ -229,8 +280,10 @@ impl Copy<'_, '_> {
         }
     }
 
-    fn directory(&mut self, from: OwnedFd, to: BorrowedFd<'_>) -> Result<(), Failure> {
-        if Identity::of(from.as_fd()).map_err(|error| self.unreadable(error))? == self.own {
+    /// Copies the content of `from` into `to`, or only goes through it when there is no `to`.
+    fn directory(&mut self, from: OwnedFd, to: Option<BorrowedFd<'_>>) -> Result<(), Failure> {
+        let identity = Identity::of(from.as_fd()).map_err(|error| self.unreadable(error))?;
+        if self.own == Some(identity) {
             return Err(Failure::IntoItself);
         }
         let mut listing = Dir::from_fd(from).map_err(|error| self.unreadable(error))?;
@@ -256,7 +309,7 @@ impl Copy<'_, '_> {
     fn entry(
         &mut self,
         from: BorrowedFd<'_>,
-        to: BorrowedFd<'_>,
+        to: Option<BorrowedFd<'_>>,
         name: &OsStr,
         kind: Option<Type>,
     ) -> Result<(), Failure> {
@@ -288,16 +341,20 @@ impl Copy<'_, '_> {
                     OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
                 let inner = openat(from, name, flags, Mode::empty())
                     .map_err(|error| self.unreadable(error))?;
+                let Some(to) = to else {
+                    return self.directory(inner, None);
+                };
                 let made = mkdirat(to, name, Mode::from_bits_truncate(0o777))
                     .and_then(|()| openat(to, name, flags, Mode::empty()))
                     .map_err(|error| self.unwritable("make the directory", error))?;
                 let stat = fstat(&inner).map_err(|error| self.unreadable(error))?;
-                self.directory(inner, made.as_fd())?;
+                self.directory(inner, Some(made.as_fd()))?;
                 self.complete(made.as_fd(), &stat, stat.st_mode & 0o1777)
                     .map_err(|error| self.unwritable("complete the directory", error).into())
             }
             Type::Symlink => {
                 let target = readlinkat(from, name).map_err(|error| self.unreadable(error))?;
+                let Some(to) = to else { return Ok(()) };
                 symlinkat(target.as_os_str(), to, name)
                     .and_then(|()| self.complete_link(from, to, name))
                     .map_err(|error| self.unwritable("make the link", error).into())
@@ -311,7 +368,7 @@ impl Copy<'_, '_> {
     fn file(
         &mut self,
         from: BorrowedFd<'_>,
-        to: BorrowedFd<'_>,
+        to: Option<BorrowedFd<'_>>,
         name: &OsStr,
     ) -> Result<(), Failure> {
         // Without O_NONBLOCK, a fifo put in the file's place would hold us.
@@ -325,6 +382,10 @@ impl Copy<'_, '_> {
         let mode = self
             .account
             .permissions(self.path.as_os_str().as_bytes(), stat.st_mode & 0o7777)?;
+        let Some(to) = to else {
+            let size = u64::try_from(stat.st_size).unwrap_or_default();
+            return Ok(self.account.bytes(size)?);
+        };
         let target = openat(
             to,
             name,

@@ -49,13 +49,14 @@ mod zip;
 mod tests;
 
 pub use bring::{BringError, Destination, bring, make_durable};
-pub use directory::{copy_archive, copy_directory};
+pub use directory::{copy_archive, copy_directory, examine_directory};
 pub use fetch::{Fetched, Sources};
 pub use fetch_error::{FetchError, GitHubRefusal, S3Refusal};
 pub use format::Format;
 pub use limits::{Limits, UnpackOptions, Unpacked};
 pub use listing::{Listed, ListedKind, list, type_of};
 pub use network::{Cause, NetworkProblem};
+pub use replace::remove as remove_tree;
 pub use settings::{Credentials, Imds, SourceSettings, Timing};
 pub use space::free_space;
 pub use unpack_error::{EntryName, UnpackError};

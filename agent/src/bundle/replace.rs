@@ -147,7 +147,10 @@ fn list(directory: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
 
 /// Removes a tree of ours, if it is there. Unlike the standard library's, this also gets into
 /// directories that an archive made unreadable, which an unprivileged owner must open first.
-pub(super) fn remove(path: &Path) -> Result<(), UnpackError> {
+///
+/// # Errors
+/// When something cannot be removed.
+pub fn remove(path: &Path) -> Result<(), UnpackError> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(failed("remove", path, Errno::EINVAL));
     };

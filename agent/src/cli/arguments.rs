@@ -35,6 +35,9 @@ pub enum Command {
     /// last one that succeeded before the current one. The archive is taken as it is now, with what
     /// hooks may have changed in it.
     Rollback(RollbackArguments),
+    /// Show what `run-bundle` with the same options would do on this host, and do none of it: exit
+    /// status 0 when it would work, 3 when it would fail, 2 and 78 as run-bundle.
+    Plan(Box<PlanArguments>),
     /// Start the agent in the background, through systemd where it has the agent's unit.
     Start,
     /// Stop the agent; hooks go on, and the next agent takes up what was at work.
@@ -300,9 +303,10 @@ pub enum Output {
     Json,
 }
 
-/// Options of `agent run-bundle`, which are those of v1's `codedeploy-local`.
+/// What is deployed and how: the options of v1's `codedeploy-local`, which `agent run-bundle` and
+/// `agent plan` have.
 #[derive(Debug, Args)]
-pub struct RunBundleArguments {
+pub struct BundleArguments {
     /// The bundle: a directory, a file, s3://BUCKET/KEY[?versionId=V&etag=E],
     /// <https://github.com/OWNER/REPO> or
     /// <https://api.github.com/repos/OWNER/REPO/{zipball|tarball}/REF>
@@ -358,6 +362,14 @@ pub struct RunBundleArguments {
         hide_env_values = true
     )]
     pub github_token: Option<String>,
+}
+
+/// Options of `agent run-bundle`.
+#[derive(Debug, Args)]
+pub struct RunBundleArguments {
+    /// What is deployed and how.
+    #[command(flatten)]
+    pub bundle: BundleArguments,
 
     /// How to show the run
     #[arg(long, value_name = "FORMAT", default_value = "human")]
@@ -404,6 +416,31 @@ pub struct RollbackArguments {
     /// How to show the run
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub output: Output,
+}
+
+/// Options of `agent plan`.
+#[derive(Debug, Args)]
+pub struct PlanArguments {
+    /// What would be deployed and how.
+    #[command(flatten)]
+    pub bundle: BundleArguments,
+
+    /// Show every file, also where many have the same in store
+    #[arg(long)]
+    pub all: bool,
+
+    /// How to show the plan
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub output: PlanOutput,
+}
+
+/// How a plan is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanOutput {
+    /// For people: the events, and the files as a tree.
+    Human,
+    /// One JSON object.
+    Json,
 }
 
 fn bundle_type(text: &str) -> Result<BundleType, String> {
@@ -460,7 +497,7 @@ mod tests {
 
     #[test]
     fn every_default_of_codedeploy_local_is_there() {
-        let arguments = parse(&[]);
+        let arguments = parse(&[]).bundle;
         assert_eq!(arguments.bundle_location, ".");
         assert_eq!(arguments.file_exists_behavior, FileExistsBehavior::Disallow);
         assert_eq!(arguments.deployment_group, "default-local-deployment-group");
@@ -490,7 +527,8 @@ mod tests {
             "conf",
             "-A",
             "other.yml",
-        ]);
+        ])
+        .bundle;
         assert_eq!(arguments.bundle_location, "x");
         assert_eq!(arguments.bundle_type, Some(BundleType::Tgz));
         assert_eq!(

@@ -13,6 +13,8 @@ pub enum Exit {
     Usage,
     /// 3: the agent is not running (as the LSB has it for `status`).
     NotRunning,
+    /// 3: what was asked about would fail.
+    WouldFail,
     /// 4: it cannot be told whether the agent runs.
     Unknown,
     /// 78: the configuration cannot be used (`EX_CONFIG` of sysexits.h).
@@ -30,7 +32,7 @@ impl From<Exit> for ExitCode {
             Exit::Success => 0,
             Exit::Failed => 1,
             Exit::Usage => 2,
-            Exit::NotRunning => 3,
+            Exit::NotRunning | Exit::WouldFail => 3,
             Exit::Unknown => 4,
             Exit::Configuration => 78,
             Exit::Drained => 79,

@@ -15,6 +15,7 @@ mod log_errors;
 mod metrics;
 mod on_premises_hints;
 mod past_deployments;
+mod plan;
 mod readiness;
 mod register;
 mod restart;
@@ -36,10 +37,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub use arguments::{
-    Arguments, CleanArguments, CleanOutput, Command, ConfigCommand, DeregisterArguments,
-    DoctorArguments, DoctorOutput, ExplainArguments, PlatformName, RegisterArguments,
-    RollbackArguments, RunArguments, RunBundleArguments, SchemaArguments, ShowArguments,
-    ShowOutput, StatusArguments, StopArguments, ValidateArguments, ValidateOutput,
+    Arguments, BundleArguments, CleanArguments, CleanOutput, Command, ConfigCommand,
+    DeregisterArguments, DoctorArguments, DoctorOutput, ExplainArguments, PlanArguments,
+    PlanOutput, PlatformName, RegisterArguments, RollbackArguments, RunArguments,
+    RunBundleArguments, SchemaArguments, ShowArguments, ShowOutput, StatusArguments, StopArguments,
+    ValidateArguments, ValidateOutput,
 };
 use clap::Parser as _;
 pub use deployments::{
@@ -71,12 +73,14 @@ pub fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Run(arguments) => run::main(config, &arguments),
         Command::RunBundle(mut arguments) => {
-            if arguments.agent_configuration_file.is_none() {
-                arguments.agent_configuration_file = config.map(Path::to_owned);
-            }
+            name_configuration(&mut arguments.bundle, config);
             run_bundle::main(&arguments)
         }
         Command::Rollback(arguments) => rollback::main(config, &arguments),
+        Command::Plan(mut arguments) => {
+            name_configuration(&mut arguments.bundle, config);
+            plan::main(&arguments)
+        }
         Command::Start => start::main(config),
         Command::Stop(arguments) => stop::main(config, &arguments),
         Command::Restart => restart::main(config),
@@ -94,6 +98,13 @@ pub fn main() -> ExitCode {
         Command::Schema(arguments) => schema::main(&arguments),
     };
     exit.into()
+}
+
+/// `--config` where `-c` is not given.
+fn name_configuration(arguments: &mut BundleArguments, config: Option<&Path>) {
+    if arguments.agent_configuration_file.is_none() {
+        arguments.agent_configuration_file = config.map(Path::to_owned);
+    }
 }
 
 /// Says on standard error why it does not go on.

@@ -6,7 +6,9 @@ use std::time::SystemTime;
 
 use fs_err as fs;
 
+use super::layout::DeploymentDirectory;
 use super::removal::{is_aside, left_aside, remove_tree, set_deployment_aside};
+use crate::files::Lock;
 
 /// Old deployments could not be looked through.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,18 @@ pub struct Surplus {
     pub candidates: Vec<PathBuf>,
     /// How many of them are to go.
     pub count: usize,
+}
+
+impl Surplus {
+    /// Those that go: the oldest that nobody is at work on.
+    #[must_use]
+    pub fn going(self) -> Vec<PathBuf> {
+        let in_use = |path: &PathBuf| DeploymentDirectory::from_pointer(path.clone()).in_use();
+        let free = self.candidates.into_iter();
+        free.filter(|path| !Lock::is_held(&in_use(path)))
+            .take(self.count)
+            .collect()
+    }
 }
 
 /// What is too much when no more than `max_revisions` entries of the directory `group` are to be

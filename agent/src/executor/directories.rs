@@ -7,6 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::{AccessFlags, faccessat};
 
 use super::Host;
 use crate::deployment::DeploymentSpec;
@@ -36,6 +38,45 @@ impl Host {
         make(&deployment.hook_runs(), 0o700)?;
         Ok(deployment)
     }
+
+    /// What would keep [`Self::make_directories`], and what a deployment writes there, from being
+    /// made. Changes nothing.
+    #[must_use]
+    pub fn foresee_directories(&self, spec: &DeploymentSpec) -> Vec<String> {
+        let root = &self.root;
+        let needed = [
+            root.path().to_owned(),
+            root.instructions_directory(),
+            root.logs_directory(),
+            root.group(&spec.deployment_group_id),
+        ];
+        let mut problems: Vec<String> = needed.iter().filter_map(|path| closed(path)).collect();
+        problems.dedup();
+        problems
+    }
+}
+
+/// Why nothing can be made in the directory `path`, or in the nearest one above it when it is still
+/// to be made.
+fn closed(path: &Path) -> Option<String> {
+    let there = nearest(path);
+    if !there.is_dir() {
+        return Some(format!("{} is no directory", there.display()));
+    }
+    let wanted = AccessFlags::W_OK | AccessFlags::X_OK;
+    let error = faccessat(AT_FDCWD, there, wanted, AtFlags::AT_EACCESS).err()?;
+    Some(format!(
+        "cannot write to {}: {}",
+        there.display(),
+        error.desc()
+    ))
+}
+
+/// `path` itself, or the nearest above it that is there.
+pub(super) fn nearest(path: &Path) -> &Path {
+    path.ancestors()
+        .find(|path| path.symlink_metadata().is_ok())
+        .unwrap_or(Path::new("/"))
 }
 
 /// A deployment's directory could not be had.

@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{AppSpecFileError, Host, read_appspec};
+use super::{AppSpecFileError, read_appspec};
 use crate::appspec::Script;
 use crate::deployment::DeploymentSpec;
-use crate::deployment_root::{DeploymentDirectory, PointerError, read_pointer};
+use crate::deployment_root::{DeploymentDirectory, DeploymentRoot, PointerError, read_pointer};
 use crate::lifecycle::{ArchiveChoice, LifecycleEvent, archive_choice};
 
 /// The scripts of an event and the archive they lie in.
@@ -48,18 +48,18 @@ pub(super) enum EventSourceError {
     ArchiveGone { event: String, deployment: PathBuf },
 }
 
-/// Finds the scripts of `event`.
+/// Finds the scripts of `event`. `own` is this deployment's archive, once it is there.
 pub(super) fn find(
-    host: &Host,
+    root: &DeploymentRoot,
     spec: &DeploymentSpec,
-    own: &DeploymentDirectory,
+    own: Option<&Path>,
     event: &LifecycleEvent,
 ) -> Result<Found, EventSourceError> {
     let choice = archive_choice(event, spec.creator, spec.deployment_type);
-    if choice == ArchiveChoice::Own || own.archive().is_dir() {
+    if choice == ArchiveChoice::Own || own.is_some() {
         return of_this_deployment(spec, own, event);
     }
-    let records = host.root.instructions(&spec.deployment_group_id);
+    let records = root.instructions(&spec.deployment_group_id);
     let pointer = match choice {
         ArchiveChoice::MostRecent => records.most_recent(),
         ArchiveChoice::LastSuccessful | ArchiveChoice::Own => records.last_successful(),
@@ -76,16 +76,15 @@ pub(super) fn find(
 
 fn of_this_deployment(
     spec: &DeploymentSpec,
-    own: &DeploymentDirectory,
+    own: Option<&Path>,
     event: &LifecycleEvent,
 ) -> Result<Found, EventSourceError> {
-    let archive = own.archive();
-    if !archive.is_dir() {
+    let Some(archive) = own else {
         return Ok(Found::Nothing(Some(format!(
             "{event} runs this revision's scripts, and the revision has not been downloaded yet"
         ))));
-    }
-    scripts(spec, &archive, event)
+    };
+    scripts(spec, archive, event)
 }
 
 fn of_an_earlier_deployment(

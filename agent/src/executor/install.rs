@@ -8,7 +8,7 @@ use super::{AppSpecFileError, Executor, Progress, read_appspec};
 use crate::diagnostics::{Diagnostics, SuccessMessage};
 use crate::error::chain;
 use crate::files::LockError;
-use crate::install::{self, InstallError, InstallRequest};
+use crate::install::{self, InstallError, InstallRequest, SourceForm};
 use crate::lifecycle::{ImpossibleEvents, check_possible_events};
 
 /// Install failed before or in the installation proper.
@@ -67,6 +67,7 @@ impl Executor<'_> {
             let _held = group;
             install::install(&InstallRequest {
                 archive: &archive,
+                form: SourceForm::Unpacked,
                 deployment_directory: &deployment_directory,
                 appspec: &appspec,
                 behavior: &behavior,

@@ -12,6 +12,7 @@ mod host;
 mod install;
 mod interruption;
 mod leftovers;
+mod preview;
 mod progress;
 mod scripts;
 mod sources;
@@ -21,6 +22,10 @@ pub use directories::{Claim, ClaimError};
 pub use drive::{Beginning, End, Requester};
 pub use host::{Host, runner_program};
 pub use interruption::{Interrupter, Interruption};
+pub use preview::{
+    DownloadPreview, EventPreview, EventWork, Preview, PreviewError, Reason, ScriptPreview,
+    ScriptsFrom, Workspace, WorkspaceError, preview,
+};
 pub use progress::{Progress, Stream};
 pub use sources::source_settings;
 

@@ -32,8 +32,7 @@ impl Executor<'_> {
         &mut self,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Resolution, Diagnostics> {
-        let found = event_source::find(self.host, self.spec, &self.directory, &self.event)
-            .map_err(|error| Diagnostics::other(&chain(&error)))?;
+        let found = self.find_scripts()?;
         Ok(match found {
             Found::Scripts(source) => {
                 let count = source.scripts.len();
@@ -47,6 +46,12 @@ impl Executor<'_> {
                 Resolution::Noop
             }
         })
+    }
+
+    fn find_scripts(&self) -> Result<Found, Diagnostics> {
+        let own = Some(self.directory.archive()).filter(|archive| archive.is_dir());
+        event_source::find(&self.host.root, self.spec, own.as_deref(), &self.event)
+            .map_err(|error| Diagnostics::other(&chain(&error)))
     }
 
     /// What has become of the script with number `index`, which a process that is gone had handed
@@ -206,8 +211,7 @@ impl Executor<'_> {
     fn script(&mut self, index: usize) -> Result<(PathBuf, Script), Diagnostics> {
         // A command that was taken up has not resolved its event.
         if self.source.is_none() {
-            let found = event_source::find(self.host, self.spec, &self.directory, &self.event)
-                .map_err(|error| Diagnostics::other(&chain(&error)))?;
+            let found = self.find_scripts()?;
             if let Found::Scripts(source) = found {
                 self.source = Some(source);
             }

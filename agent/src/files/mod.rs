@@ -11,6 +11,7 @@ mod lock;
 mod published;
 pub(crate) mod small_file;
 mod state_file;
+mod umask;
 
 pub use atomic::{write_atomically, write_for_this_boot};
 pub use copy::{copy_contents, copy_end_first};
@@ -18,3 +19,4 @@ pub(crate) use follow::{FileFollower, open_regular};
 pub use lock::{Lock, LockError};
 pub use published::{PublishError, publish};
 pub(crate) use state_file::{Found, open_state_file, read_state_file};
+pub use umask::umask;

@@ -3,6 +3,8 @@
 //! The attributes are written directly, so that no process is started and no C library needed.
 //! Invariant of [`Acl`]: entries are sorted by tag and id and are unique, as the kernel demands.
 
+use nix::unistd::{Gid, Group, Uid, User};
+
 /// The attribute of the ACL that governs access.
 pub(super) const ACCESS: &str = "system.posix_acl_access";
 /// The attribute of the ACL that new entries of a directory get.
@@ -78,23 +80,18 @@ impl Acl {
         }
         bytes
     }
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
 
     /// The ACL in an attribute's value.
-    pub(in super::super) fn decode(bytes: &[u8]) -> Option<Acl> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (version, entries) = bytes.split_first_chunk::<4>()?;
         if u32::from_le_bytes(*version) != VERSION || entries.len() % 8 != 0 {
             return None;
         }
         let entry = |raw: &[u8]| {
-            let id = u32::from_le_bytes(raw[4..8].try_into().ok()?);
-            let tag = match u16::from_le_bytes(raw[..2].try_into().ok()?) {
+            let (code, rest) = raw.split_first_chunk::<2>()?;
+            let (permissions, id) = rest.split_first_chunk::<2>()?;
+            let id = u32::from_le_bytes(id.try_into().ok()?);
+            let tag = match u16::from_le_bytes(*code) {
                 0x01 => Tag::UserObject,
                 0x02 => Tag::User(id),
                 0x04 => Tag::GroupObject,
@@ -103,14 +100,67 @@ pub(super) mod tests {
                 0x20 => Tag::Other,
                 _ => return None,
             };
-            Some((tag, raw[2]))
+            Some((tag, u8::try_from(u16::from_le_bytes(*permissions)).ok()?))
         };
-        entries
-            .chunks(8)
-            .map(entry)
-            .collect::<Option<Vec<_>>>()
-            .map(Acl)
+        let entries: Option<Vec<_>> = entries.chunks(8).map(entry).collect();
+        entries.map(Self)
     }
+
+    /// The permission bits that a directory gets which is made with 0777 where this is the default
+    /// ACL.
+    pub(super) fn directory_mode(&self) -> u32 {
+        let of = |wanted: Tag| {
+            let entry = self.0.iter().find(|(tag, _)| *tag == wanted);
+            entry.map(|(_, permissions)| u32::from(*permissions))
+        };
+        let group = of(Tag::Mask).or(of(Tag::GroupObject));
+        let bits = [of(Tag::UserObject), group, of(Tag::Other)];
+        bits.into_iter()
+            .fold(0, |mode, bits| mode << 3 | bits.unwrap_or_default() & 7)
+    }
+
+    /// One text an entry, as getfacl shows them.
+    pub(super) fn texts(&self) -> Vec<String> {
+        let text = |(tag, permissions): &Entry| {
+            let (kind, name) = match tag {
+                Tag::UserObject => ("user", String::new()),
+                Tag::User(id) => ("user", user_name(*id)),
+                Tag::GroupObject => ("group", String::new()),
+                Tag::Group(id) => ("group", group_name(*id)),
+                Tag::Mask => ("mask", String::new()),
+                Tag::Other => ("other", String::new()),
+            };
+            let bit = |bit: u8, letter| if permissions & bit == 0 { '-' } else { letter };
+            format!(
+                "{kind}:{name}:{}{}{}",
+                bit(4, 'r'),
+                bit(2, 'w'),
+                bit(1, 'x')
+            )
+        };
+        self.0.iter().map(text).collect()
+    }
+}
+
+fn user_name(id: u32) -> String {
+    match User::from_uid(Uid::from_raw(id)) {
+        Ok(Some(user)) => user.name,
+        _ => id.to_string(),
+    }
+}
+
+fn group_name(id: u32) -> String {
+    match Group::from_gid(Gid::from_raw(id)) {
+        Ok(Some(group)) => group.name,
+        _ => id.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
 
     #[test]
     fn a_named_entry_brings_a_mask_equal_to_the_group_bits() {
@@ -162,7 +212,7 @@ pub(super) mod tests {
             }
             let acl = Acl::complete(&list, mode);
             prop_assert_eq!(&acl.0, &model.into_iter().collect::<Vec<_>>());
-            prop_assert_eq!(decode(&acl.encode()), Some(acl));
+            prop_assert_eq!(Acl::decode(&acl.encode()), Some(acl));
         }
     }
 }

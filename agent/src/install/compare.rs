@@ -21,7 +21,7 @@ use super::attributes;
 use super::descriptors::{self, OpenDirectories};
 use super::error::{InstallError, StepError};
 use super::plan::Plan;
-use super::request::InstallRequest;
+use super::request::{InstallRequest, SourceForm};
 use super::room::Need;
 use super::sources;
 use super::staging::{Areas, Workplace};
@@ -84,6 +84,7 @@ impl Unchanged {
 /// What one thread has found out.
 struct Comparer<'a, 'p> {
     plan: &'p Plan,
+    form: SourceForm,
     sources: OpenDirectories,
     place: Workplace<'a, 'p>,
     /// Whether what is made in the last directory gets an ACL.
@@ -107,6 +108,7 @@ pub(super) fn compare(
     let results = Work::new(plan, files.collect()).run(
         || Comparer {
             plan,
+            form: request.form,
             sources: OpenDirectories::default(),
             place: areas.workplace(),
             inherits: None,
@@ -178,7 +180,8 @@ impl Comparer<'_, '_> {
         let rule = plan.rule_of(id);
         // Foreign files are replaced, as OVERWRITE says; ACLs and labels are set anew.
         let settled = rule.is_none_or(|rule| rule.acls.is_empty() && rule.context.is_none());
-        if node.existing != Existing::File || !node.gone || !settled {
+        let is_new = self.form != SourceForm::Unpacked;
+        if node.existing != Existing::File || !node.gone || !settled || is_new {
             return Ok(None);
         }
         let Ok(directory) = self.place.destination(node.parent) else {

@@ -55,6 +55,8 @@ pub struct Plan {
     pub(super) new_contexts: Vec<Context>,
     /// What is removed, children first.
     pub(super) stale: Vec<NodeId>,
+    /// What goes with a directory in whose place something else comes.
+    pub(super) carried: Vec<NodeId>,
     pub(super) warnings: Vec<String>,
 }
 

@@ -14,7 +14,7 @@ use super::permissions;
 use super::plan::Plan;
 use super::previous;
 use super::problem::Problem;
-use super::request::InstallRequest;
+use super::request::{InstallRequest, SourceForm};
 use super::selinux;
 use super::sources::{SourceKind, Sources};
 use super::survey::Survey;
@@ -26,11 +26,31 @@ const MOST_LEVELS: usize = 512;
 /// Entries reached through links to directories: links into links could multiply without end.
 const MOST_THROUGH_LINKS: usize = 1_000_000;
 
+/// A plan with everything that stands against it; what a problem is about may be missing in it.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) plan: Plan,
+    pub(super) problems: Vec<Problem>,
+}
+
 /// Plans an Install. Reads the revision, the records and the destinations; touches nothing.
 ///
 /// # Errors
 /// Everything that stands against the revision, in one go; or what could not be read.
 pub fn plan(request: &InstallRequest<'_>) -> Result<Plan, PlanError> {
+    let Draft { plan, problems } = draft(request)?;
+    if problems.is_empty() {
+        Ok(plan)
+    } else {
+        Err(PlanError::Conflicts(Problems(problems)))
+    }
+}
+
+/// Plans an Install as far as that goes. Touches nothing.
+///
+/// # Errors
+/// What could not be read.
+pub(super) fn draft(request: &InstallRequest<'_>) -> Result<Draft, PlanError> {
     let records = request.records;
     let old = read_if_there(&records.cleanup())?;
     let exact = read_if_there(&records.exact_cleanup())?;
@@ -65,7 +85,7 @@ pub fn plan(request: &InstallRequest<'_>) -> Result<Plan, PlanError> {
     } = planner;
     let (rules, permitted) =
         permissions::resolve(request, &mut survey.tree, &sequence, &mut survey.problems);
-    let stale = previous::stale(&survey);
+    let previous::Stale { stale, carried } = previous::stale(&survey);
     let specs = entries.iter().filter_map(|entry| match entry {
         cleanup::Entry::Semanage(spec) => Some(*spec),
         cleanup::Entry::Path(_) => None,
@@ -83,14 +103,14 @@ pub fn plan(request: &InstallRequest<'_>) -> Result<Plan, PlanError> {
         old_contexts,
         new_contexts: Vec::new(),
         stale,
+        carried,
         warnings: survey.warnings,
     };
     selinux::plan(&mut plan, &request.options.selinux, &mut survey.problems);
-    if survey.problems.is_empty() {
-        Ok(plan)
-    } else {
-        Err(PlanError::Conflicts(Problems(survey.problems)))
-    }
+    Ok(Draft {
+        plan,
+        problems: survey.problems,
+    })
 }
 
 /// A file's content, none when it does not exist.
@@ -353,7 +373,10 @@ impl Planner<'_> {
         source: u32,
         kind: SourceKind,
     ) -> Result<(), PlanError> {
-        if kind == SourceKind::File && self.request.options.reject_unsafe_permissions {
+        // A copy would not have the bits any more.
+        let is_unpacked = self.request.form == SourceForm::Unpacked;
+        let rejects = self.request.options.reject_unsafe_permissions;
+        if kind == SourceKind::File && rejects && is_unpacked {
             let is_unsafe = self.sources.is_unsafe(source, name);
             if is_unsafe.map_err(self.unreadable(source, name))? {
                 let path = self.sources.path(source, name);

@@ -153,8 +153,16 @@ fn decide(survey: &mut Survey) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// What of the old revision the new one does not bring: removed, children first.
-pub(super) fn stale(survey: &Survey) -> Vec<NodeId> {
+/// What of the old revision the new one does not bring.
+pub(super) struct Stale {
+    /// Removed one by one, children first.
+    pub(super) stale: Vec<NodeId>,
+    /// Goes with a name above it.
+    pub(super) carried: Vec<NodeId>,
+}
+
+/// Finds out what goes.
+pub(super) fn stale(survey: &Survey) -> Stale {
     use super::tree::Planned;
 
     let tree = &survey.tree;
@@ -174,10 +182,12 @@ pub(super) fn stale(survey: &Survey) -> Vec<NodeId> {
         node.gone
             && node.planned == Planned::Nothing
             && !matches!(node.existing, Existing::Absent | Existing::Unknown)
-            && !carried.get(*id as usize).copied().unwrap_or_default()
             && !survey.is_superseded(*id)
     };
-    (ROOT + 1..tree.len()).rev().filter(is_stale).collect()
+    let is_carried = |id: &NodeId| carried.get(*id as usize).copied().unwrap_or_default();
+    let going = (ROOT + 1..tree.len()).rev().filter(is_stale);
+    let (carried, stale) = going.partition(is_carried);
+    Stale { stale, carried }
 }
 
 /// The recorded paths that `wanted` has, with the group that recorded each: for messages.

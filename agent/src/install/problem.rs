@@ -1,7 +1,7 @@
 //! What can stand against a plan. Each is found before anything is touched, all in one go.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One reason why a revision cannot be installed.
 #[derive(Debug, thiserror::Error)]
@@ -148,4 +148,28 @@ pub enum Problem {
         /// The other's.
         second: usize,
     },
+}
+
+impl Problem {
+    /// The destination that it is about, where it is about one.
+    #[must_use]
+    pub fn destination(&self) -> Option<&Path> {
+        match self {
+            Self::Exists { path, .. }
+            | Self::UnknownBehavior { path, .. }
+            | Self::DirectoryThere { path }
+            | Self::NotADirectory { path }
+            | Self::UntrustedLink { path, .. }
+            | Self::TwoSources { path, .. }
+            | Self::NotWritable { path, .. }
+            | Self::TwoRules { path, .. }
+            | Self::SamePlace { second: path, .. } => Some(path),
+            Self::MissingSource { .. }
+            | Self::SpecialFile { .. }
+            | Self::LinkLoop { .. }
+            | Self::TooMuch { .. }
+            | Self::UnsafeFile { .. }
+            | Self::Rule { .. } => None,
+        }
+    }
 }

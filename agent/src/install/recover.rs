@@ -121,13 +121,83 @@ pub(super) fn recover_watched(
         working: working.clone(),
         source,
     };
+    match look(files)? {
+        Left::Nothing => Ok(None),
+        Left::Ended(outcome) => {
+            let mut warnings = Vec::new();
+            if outcome == Outcome::RolledForward {
+                prune(files, &working, watch, &mut warnings);
+            }
+            drop_all(&working, watch, &mut warnings);
+            Ok(Some(Recovered { outcome, warnings }))
+        }
+        Left::Superseded => {
+            let mut warnings = Vec::new();
+            for area in staging::listed(&working) {
+                warnings.push(kept(&area));
+            }
+            staging::forget(&working, |_| true)
+                .and_then(|()| journal::retire(&working, journal::UNDONE, true))
+                .map_err(failed)?;
+            drop_all(&working, watch, &mut warnings);
+            let outcome = Outcome::Superseded;
+            Ok(Some(Recovered { outcome, warnings }))
+        }
+        Left::HalfWay(entries) => {
+            let undone = Undo::new(files, &working, tools, watch, &entries).run(true);
+            let mut warnings = undone.map_err(|undo| InstallError::NotRecovered {
+                kept: undo.kept,
+                working: working.clone(),
+                problems: undo.problems,
+            })?;
+            drop_all(&working, watch, &mut warnings);
+            Ok(Some(Recovered {
+                outcome: Outcome::RolledBack,
+                warnings,
+            }))
+        }
+    }
+}
+
+/// What a killed Install left.
+enum Left {
+    Nothing,
+    /// No journal is in force any more: only remains are to be removed.
+    Ended(Outcome),
+    /// Another agent has installed since.
+    Superseded,
+    /// To be undone by its journal.
+    HalfWay(Vec<Entry>),
+}
+
+/// What the next Install of the group would first recover, and to which revision; none when the
+/// last one came to its end. Changes nothing.
+///
+/// # Errors
+/// When the journal cannot be used: the next Install then fails in the same way.
+pub fn unfinished(records: &InstructionFiles) -> Result<Option<Outcome>, InstallError> {
+    Ok(match look(records)? {
+        Left::Nothing => None,
+        Left::Ended(outcome) => Some(outcome),
+        Left::Superseded => Some(Outcome::Superseded),
+        Left::HalfWay(_) => Some(Outcome::RolledBack),
+    })
+}
+
+/// Finds out what a killed Install left.
+fn look(files: &InstructionFiles) -> Result<Left, InstallError> {
+    let working = files.installing();
+    let failed = |source| InstallError::Recovery {
+        working: working.clone(),
+        source,
+    };
     let unusable = |source| InstallError::Journal {
         working: working.clone(),
         areas: staging::listed(&working),
         source,
     };
     match fs_err::symlink_metadata(&working) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Left::Nothing),
         Err(error) => return Err(failed(error)),
         Ok(found) => {
             use std::os::unix::fs::MetadataExt as _;
@@ -146,36 +216,13 @@ pub(super) fn recover_watched(
         } else {
             Outcome::NotBegun
         };
-        let mut warnings = Vec::new();
-        if outcome == Outcome::RolledForward {
-            prune(files, &working, watch, &mut warnings);
-        }
-        drop_all(&working, watch, &mut warnings);
-        return Ok(Some(Recovered { outcome, warnings }));
+        return Ok(Left::Ended(outcome));
     };
-    if !records::are_of(files, &entries).map_err(failed)? {
-        let mut warnings = Vec::new();
-        for area in staging::listed(&working) {
-            warnings.push(kept(&area));
-        }
-        staging::forget(&working, |_| true)
-            .and_then(|()| journal::retire(&working, journal::UNDONE, true))
-            .map_err(failed)?;
-        drop_all(&working, watch, &mut warnings);
-        let outcome = Outcome::Superseded;
-        return Ok(Some(Recovered { outcome, warnings }));
-    }
-    let undone = Undo::new(files, &working, tools, watch, &entries).run(true);
-    let mut warnings = undone.map_err(|undo| InstallError::NotRecovered {
-        kept: undo.kept,
-        working: working.clone(),
-        problems: undo.problems,
-    })?;
-    drop_all(&working, watch, &mut warnings);
-    Ok(Some(Recovered {
-        outcome: Outcome::RolledBack,
-        warnings,
-    }))
+    Ok(if records::are_of(files, &entries).map_err(failed)? {
+        Left::HalfWay(entries)
+    } else {
+        Left::Superseded
+    })
 }
 
 /// Removes the stale directories of a committed Install, as far as that is still its own to do.

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::sys::stat::FileStat;
+use nix::unistd::{getegid, geteuid};
+
 use super::error::StepError;
 use crate::appspec::AppSpec;
 use crate::deployment::FileExistsBehavior;
@@ -13,6 +16,8 @@ use crate::deployment_root::InstructionFiles;
 pub struct InstallRequest<'a> {
     /// The unpacked revision.
     pub archive: &'a Path,
+    /// What its files are to the revision.
+    pub form: SourceForm,
     /// The deployment's directory as configured: becomes the last successful one.
     pub deployment_directory: &'a Path,
     /// The revision's AppSpec.
@@ -33,6 +38,32 @@ impl InstallRequest<'_> {
             return Err(StepError::Interrupted);
         }
         Ok(())
+    }
+}
+
+/// What the files below [`InstallRequest::archive`] are to the revision that is installed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SourceForm {
+    /// The revision's own.
+    #[default]
+    Unpacked,
+    /// Those of a directory that a DownloadBundle would copy first: the revision's would be this
+    /// process's, new, and have the mode less this umask. For plans that nobody carries out.
+    ToBeCopied {
+        /// Permission bits that are taken away.
+        umask: u32,
+    },
+}
+
+impl SourceForm {
+    /// The status of the revision's file, from that of the file that is there.
+    pub(super) fn of_revision(self, mut status: FileStat) -> FileStat {
+        if let Self::ToBeCopied { umask } = self {
+            status.st_mode &= !(0o6000 | umask);
+            status.st_uid = geteuid().as_raw();
+            status.st_gid = getegid().as_raw();
+        }
+        status
     }
 }
 

@@ -5,6 +5,7 @@
 //! little room is a warning: staging itself then meets the end of the space, and undoes.
 
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 
 use nix::sys::stat::FileStat;
 use nix::unistd::geteuid;
@@ -72,46 +73,86 @@ impl Need {
         archive_device: u64,
         warnings: &mut Vec<String>,
     ) -> Result<(), InstallError> {
-        let Ok(space) = fstatvfs(directory.as_fd()) else {
-            return Ok(());
-        };
+        let path = plan.tree.path(self.directory);
+        let room = Room::look(path, directory, self.bytes, self.inodes, archive_device);
+        match room.and_then(|room| Some((room.is_certain, room.shortage()?))) {
+            None => Ok(()),
+            Some((true, error)) => Err(error),
+            Some((false, error)) => {
+                warnings.push(format!("it may not fit: {error}"));
+                Ok(())
+            }
+        }
+    }
+}
+
+/// What is free on a file system, and what is needed of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Room {
+    /// A directory on it.
+    pub path: PathBuf,
+    /// Bytes needed, at least.
+    pub needed_bytes: u64,
+    /// Bytes that we may write; none where the file system does not say.
+    pub free_bytes: Option<u64>,
+    /// Inodes needed.
+    pub needed_inodes: u64,
+    /// Inodes that are free; none where the file system does not say.
+    pub free_inodes: Option<u64>,
+    /// What does not fit by these figures does not fit.
+    pub is_certain: bool,
+    /// The file system's device number.
+    pub device: u64,
+}
+
+impl Room {
+    /// Looks at the file system of an open directory. `archive_device` is that of the unpacked
+    /// revision. None when it cannot be asked.
+    #[must_use]
+    pub fn look(
+        path: PathBuf,
+        directory: impl AsFd,
+        needed_bytes: u64,
+        needed_inodes: u64,
+        archive_device: u64,
+    ) -> Option<Self> {
+        let space = fstatvfs(directory.as_fd()).ok()?;
         let kind = descriptors::file_system_kind(directory.as_fd()).unwrap_or_default();
         let device = nix::sys::stat::fstat(directory.as_fd()).map_or(0, |status| status.st_dev);
         let shares = kind == XFS && device == archive_device;
-        let is_plain = PLAIN.contains(&kind) && !shares;
         // Root may use what is reserved.
-        let is_root = geteuid().is_root();
-        let blocks = if is_root {
-            space.f_bfree
+        let (blocks, inodes) = if geteuid().is_root() {
+            (space.f_bfree, space.f_ffree)
         } else {
-            space.f_bavail
+            (space.f_bavail, space.f_favail)
         };
-        let free = blocks.saturating_mul(space.f_frsize);
-        let inodes = if is_root {
-            space.f_ffree
-        } else {
-            space.f_favail
-        };
-        let path = plan.tree.path(self.directory);
-        let error = if space.f_blocks > 0 && self.bytes > free {
-            InstallError::NoSpace {
-                path,
-                needed: self.bytes,
+        Some(Self {
+            path,
+            needed_bytes,
+            free_bytes: (space.f_blocks > 0).then(|| blocks.saturating_mul(space.f_frsize)),
+            needed_inodes,
+            free_inodes: (space.f_files > 0).then_some(inodes),
+            is_certain: PLAIN.contains(&kind) && !shares,
+            device,
+        })
+    }
+
+    /// What is lacking.
+    #[must_use]
+    pub fn shortage(&self) -> Option<InstallError> {
+        let path = || self.path.clone();
+        if let Some(free) = self.free_bytes.filter(|free| self.needed_bytes > *free) {
+            return Some(InstallError::NoSpace {
+                path: path(),
+                needed: self.needed_bytes,
                 free,
-            }
-        } else if space.f_files > 0 && self.inodes > inodes {
-            InstallError::NoInodes {
-                path,
-                needed: self.inodes,
-                free: inodes,
-            }
-        } else {
-            return Ok(());
-        };
-        if is_plain {
-            return Err(error);
+            });
         }
-        warnings.push(format!("it may not fit: {error}"));
-        Ok(())
+        let free = self.free_inodes.filter(|free| self.needed_inodes > *free)?;
+        Some(InstallError::NoInodes {
+            path: path(),
+            needed: self.needed_inodes,
+            free,
+        })
     }
 }

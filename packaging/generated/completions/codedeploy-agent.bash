@@ -19,9 +19,6 @@ _codedeploy__agent() {
             codedeploy__agent,config)
                 cmd="codedeploy__agent__subcmd__config"
                 ;;
-            codedeploy__agent,deployments)
-                cmd="codedeploy__agent__subcmd__deployments"
-                ;;
             codedeploy__agent,doctor)
                 cmd="codedeploy__agent__subcmd__doctor"
                 ;;
@@ -30,6 +27,9 @@ _codedeploy__agent() {
                 ;;
             codedeploy__agent,help)
                 cmd="codedeploy__agent__subcmd__help"
+                ;;
+            codedeploy__agent,plan)
+                cmd="codedeploy__agent__subcmd__plan"
                 ;;
             codedeploy__agent,restart)
                 cmd="codedeploy__agent__subcmd__restart"
@@ -73,35 +73,8 @@ _codedeploy__agent() {
             codedeploy__agent__subcmd__config__subcmd__help,show)
                 cmd="codedeploy__agent__subcmd__config__subcmd__help__subcmd__show"
                 ;;
-            codedeploy__agent__subcmd__deployments,help)
-                cmd="codedeploy__agent__subcmd__deployments__subcmd__help"
-                ;;
-            codedeploy__agent__subcmd__deployments,list)
-                cmd="codedeploy__agent__subcmd__deployments__subcmd__list"
-                ;;
-            codedeploy__agent__subcmd__deployments,logs)
-                cmd="codedeploy__agent__subcmd__deployments__subcmd__logs"
-                ;;
-            codedeploy__agent__subcmd__deployments,show)
-                cmd="codedeploy__agent__subcmd__deployments__subcmd__show"
-                ;;
-            codedeploy__agent__subcmd__deployments__subcmd__help,help)
-                cmd="codedeploy__agent__subcmd__deployments__subcmd__help__subcmd__help"
-                ;;
-            codedeploy__agent__subcmd__deployments__subcmd__help,list)
-                cmd="codedeploy__agent__subcmd__deployments__subcmd__help__subcmd__list"
-                ;;
-            codedeploy__agent__subcmd__deployments__subcmd__help,logs)
-                cmd="codedeploy__agent__subcmd__deployments__subcmd__help__subcmd__logs"
-                ;;
-            codedeploy__agent__subcmd__deployments__subcmd__help,show)
-                cmd="codedeploy__agent__subcmd__deployments__subcmd__help__subcmd__show"
-                ;;
             codedeploy__agent__subcmd__help,config)
                 cmd="codedeploy__agent__subcmd__help__subcmd__config"
-                ;;
-            codedeploy__agent__subcmd__help,deployments)
-                cmd="codedeploy__agent__subcmd__help__subcmd__deployments"
                 ;;
             codedeploy__agent__subcmd__help,doctor)
                 cmd="codedeploy__agent__subcmd__help__subcmd__doctor"
@@ -111,6 +84,9 @@ _codedeploy__agent() {
                 ;;
             codedeploy__agent__subcmd__help,help)
                 cmd="codedeploy__agent__subcmd__help__subcmd__help"
+                ;;
+            codedeploy__agent__subcmd__help,plan)
+                cmd="codedeploy__agent__subcmd__help__subcmd__plan"
                 ;;
             codedeploy__agent__subcmd__help,restart)
                 cmd="codedeploy__agent__subcmd__help__subcmd__restart"
@@ -142,15 +118,6 @@ _codedeploy__agent() {
             codedeploy__agent__subcmd__help__subcmd__config,show)
                 cmd="codedeploy__agent__subcmd__help__subcmd__config__subcmd__show"
                 ;;
-            codedeploy__agent__subcmd__help__subcmd__deployments,list)
-                cmd="codedeploy__agent__subcmd__help__subcmd__deployments__subcmd__list"
-                ;;
-            codedeploy__agent__subcmd__help__subcmd__deployments,logs)
-                cmd="codedeploy__agent__subcmd__help__subcmd__deployments__subcmd__logs"
-                ;;
-            codedeploy__agent__subcmd__help__subcmd__deployments,show)
-                cmd="codedeploy__agent__subcmd__help__subcmd__deployments__subcmd__show"
-                ;;
             *)
                 ;;
         esac
@@ -158,7 +125,7 @@ _codedeploy__agent() {
 
     case "${cmd}" in
         codedeploy__agent)
-            opts="-h -V --config --help --version run run-bundle start stop restart status deployments config doctor validate explain schema help"
+            opts="-h -V --config --help --version run run-bundle plan start stop restart status config doctor validate explain schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -289,176 +256,6 @@ _codedeploy__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        codedeploy__subcmd__agent__subcmd__deployments)
-            opts="-h --group --limit --output --config --help list show logs help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --group)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --limit)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --output)
-                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        codedeploy__subcmd__agent__subcmd__deployments__subcmd__help)
-            opts="list show logs help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        codedeploy__subcmd__agent__subcmd__deployments__subcmd__help__subcmd__help)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        codedeploy__subcmd__agent__subcmd__deployments__subcmd__help__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        codedeploy__subcmd__agent__subcmd__deployments__subcmd__help__subcmd__logs)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        codedeploy__subcmd__agent__subcmd__deployments__subcmd__help__subcmd__show)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        codedeploy__subcmd__agent__subcmd__deployments__subcmd__list)
-            opts="-h --group --limit --output --config --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --group)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --limit)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --output)
-                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        codedeploy__subcmd__agent__subcmd__deployments__subcmd__logs)
-            opts="-f -h --follow --config --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        codedeploy__subcmd__agent__subcmd__deployments__subcmd__show)
-            opts="-f -h --timeline --follow --output --config --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --output)
-                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
-                    return 0
-                    ;;
-                --config)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         codedeploy__subcmd__agent__subcmd__doctor)
             opts="-h --output --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -500,7 +297,7 @@ _codedeploy__agent() {
             return 0
             ;;
         codedeploy__subcmd__agent__subcmd__help)
-            opts="run run-bundle start stop restart status deployments config doctor validate explain schema help"
+            opts="run run-bundle plan start stop restart status config doctor validate explain schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -555,62 +352,6 @@ _codedeploy__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        codedeploy__subcmd__agent__subcmd__help__subcmd__deployments)
-            opts="list show logs"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        codedeploy__subcmd__agent__subcmd__help__subcmd__deployments__subcmd__list)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        codedeploy__subcmd__agent__subcmd__help__subcmd__deployments__subcmd__logs)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        codedeploy__subcmd__agent__subcmd__help__subcmd__deployments__subcmd__show)
-            opts=""
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         codedeploy__subcmd__agent__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -640,6 +381,20 @@ _codedeploy__agent() {
             return 0
             ;;
         codedeploy__subcmd__agent__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__help__subcmd__plan)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -758,6 +513,104 @@ _codedeploy__agent() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        codedeploy__subcmd__agent__subcmd__plan)
+            opts="-l -t -b -g -d -a -e -c -A -h --bundle-location --type --file-exists-behavior --deployment-group --deployment-group-name --application-name --events --agent-configuration-file --appspec-filename --github-token --all --output --config --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --bundle-location)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -l)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file-exists-behavior)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -b)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deployment-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -g)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deployment-group-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -d)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --application-name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --events)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --agent-configuration-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -c)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --appspec-filename)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -A)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --github-token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -936,16 +789,12 @@ _codedeploy__agent() {
             return 0
             ;;
         codedeploy__subcmd__agent__subcmd__status)
-            opts="-h --output --config --help"
+            opts="-h --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --output)
-                    COMPREPLY=($(compgen -W "human json" -- "${cur}"))
-                    return 0
-                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

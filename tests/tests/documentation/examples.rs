@@ -143,6 +143,29 @@ fn check(path: &Path, configuration: &str) -> Result<(), String> {
 /// Names with underscores in running text that are no settings.
 const NO_SETTINGS: [&str; 3] = ["agent_version", "file_exists_behavior", "node_modules"];
 
+/// Keys and words of `agent plan --output json`.
+const OF_A_PLAN: [&str; 19] = [
+    "bundle_bytes",
+    "default_acl",
+    "deployment_directory",
+    "deployment_group",
+    "free_bytes",
+    "free_inodes",
+    "needed_bytes",
+    "needed_inodes",
+    "not_begun",
+    "path_base64",
+    "permissions_line",
+    "removed_deployments",
+    "rolled_back",
+    "rolled_forward",
+    "selinux_context",
+    "timeout_seconds",
+    "unfinished_install",
+    "would_fail",
+    "would_succeed",
+];
+
 /// The prefix of metrics.
 const METRICS: &str = "codedeploy_agent_";
 
@@ -159,7 +182,8 @@ fn settings_in_running_text_exist() {
                 && name
                     .bytes()
                     .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-            if !is_name || NO_SETTINGS.contains(&name) || name.starts_with(METRICS) {
+            let is_other = NO_SETTINGS.contains(&name) || OF_A_PLAN.contains(&name);
+            if !is_name || is_other || name.starts_with(METRICS) {
                 continue;
             }
             count += 1;

@@ -8,7 +8,8 @@ use std::path::Path;
 
 use super::arguments::RollbackArguments;
 use super::local_configuration::local_configuration;
-use super::run_bundle::{local_id, possible_events, prepare_with, run};
+use super::run_bundle::run;
+use super::run_bundle::settings::{Intent, local_id, possible_events, prepare_with};
 use super::{Exit, complain};
 use crate::config::Loaded;
 use crate::deployment::{DeploymentCreator, DeploymentSpec, DeploymentType, Revision};
@@ -100,7 +101,8 @@ fn deploy(
             location: earlier.archive(),
         },
     };
-    run(arguments.output, prepare_with(loaded, spec, events, words))
+    let preparing = prepare_with(loaded, spec, events, words, Intent::Deploy);
+    run(arguments.output, preparing)
 }
 
 /// Keeps an earlier deployment from being removed. None: another process does.

@@ -10,7 +10,7 @@ use crate::executor::{Interrupter, Interruption};
 
 /// Listens for SIGINT, SIGTERM and SIGHUP.
 #[derive(Debug)]
-pub(super) struct Interrupt {
+pub(in crate::cli) struct Interrupt {
     /// The number of the signal that has come; 0 for none.
     signal: watch::Receiver<i32>,
     interruption: Interruption,
@@ -18,7 +18,7 @@ pub(super) struct Interrupt {
 
 impl Interrupt {
     /// Starts to listen, in a task of its own.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(in crate::cli) fn listen() -> io::Result<Self> {
         let kinds = [
             SignalKind::interrupt(),
             SignalKind::terminate(),
@@ -44,12 +44,12 @@ impl Interrupt {
     }
 
     /// Cancelled with the first signal.
-    pub(super) fn interruption(&self) -> Interruption {
+    pub(in crate::cli) fn interruption(&self) -> Interruption {
         self.interruption.clone()
     }
 
     /// The number of the last signal; 0 when none has come.
-    pub(super) fn signal(&self) -> i32 {
+    pub(in crate::cli) fn signal(&self) -> i32 {
         *self.signal.borrow()
     }
 }

@@ -2,17 +2,16 @@
 
 mod deployment;
 mod display;
-mod interrupt;
+pub(super) mod interrupt;
 mod location;
 mod record;
-mod settings;
+pub(super) mod settings;
 
 use std::sync::Arc;
 
 use deployment::LocalDeployment;
 use display::{Ending, Heading, display};
-use settings::prepare;
-pub(super) use settings::{Prepared, SettingsError, local_id, possible_events, prepare_with};
+use settings::{Intent, Prepared, SettingsError, prepare};
 
 use super::arguments::{Output, RunBundleArguments};
 use super::{Exit, complain};
@@ -20,7 +19,7 @@ use crate::error::chain;
 
 /// Runs the subcommand.
 pub(super) fn main(arguments: &RunBundleArguments) -> Exit {
-    run(arguments.output, prepare(arguments))
+    run(arguments.output, prepare(&arguments.bundle, Intent::Deploy))
 }
 
 /// Runs a local deployment, once it is prepared, and shows it.
@@ -37,14 +36,7 @@ pub(super) fn run(
     };
     let prepared = match runtime.block_on(preparing) {
         Ok(prepared) => prepared,
-        Err(error) => {
-            let exit = match &error {
-                SettingsError::Configuration(error) => error.exit(),
-                SettingsError::OnPremises(_) => Exit::Configuration,
-                _ => Exit::Usage,
-            };
-            return complain(&chain(&error), exit);
-        }
+        Err(error) => return complain(&chain(&error), error.exit()),
     };
     runtime.block_on(deploy(prepared, output))
 }

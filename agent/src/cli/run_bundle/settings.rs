@@ -7,7 +7,8 @@ use fs_err as fs;
 
 use super::location::{LocationError, revision};
 use crate::bundle::{Credentials, Sources};
-use crate::cli::arguments::RunBundleArguments;
+use crate::cli::Exit;
+use crate::cli::arguments::BundleArguments;
 use crate::cli::local_configuration::{LocalConfigurationError, local_configuration};
 use crate::config::{Config, Loaded, LogFormat};
 use crate::deployment::{
@@ -50,21 +51,51 @@ pub(in crate::cli) enum SettingsError {
 /// A deployment that is ready to run.
 #[derive(Debug)]
 pub(in crate::cli) struct Prepared {
-    pub(super) host: Host,
-    pub(super) spec: DeploymentSpec,
-    pub(super) events: Vec<LifecycleEvent>,
-    pub(super) warnings: Vec<String>,
+    pub(in crate::cli) host: Host,
+    pub(in crate::cli) spec: DeploymentSpec,
+    pub(in crate::cli) events: Vec<LifecycleEvent>,
+    pub(in crate::cli) warnings: Vec<String>,
     /// The bundle's location, to show.
-    pub(super) bundle: String,
+    pub(in crate::cli) bundle: String,
 }
 
-/// Works everything out; nothing is written yet but the log.
-pub(super) async fn prepare(arguments: &RunBundleArguments) -> Result<Prepared, SettingsError> {
+impl SettingsError {
+    /// How the program ends with it.
+    pub(in crate::cli) fn exit(&self) -> Exit {
+        match self {
+            Self::Configuration(error) => error.exit(),
+            Self::OnPremises(_) => Exit::Configuration,
+            _ => Exit::Usage,
+        }
+    }
+}
+
+/// What the settings are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Intent {
+    /// To deploy: there is a log, and hooks get the environment of /etc/profile.
+    Deploy,
+    /// To look only: nothing is written and nothing run.
+    Look,
+}
+
+/// Works everything out; nothing is written yet but, in order to deploy, the log.
+pub(in crate::cli) async fn prepare(
+    arguments: &BundleArguments,
+    intent: Intent,
+) -> Result<Prepared, SettingsError> {
     let spec = specification(arguments)?;
     let events = local_order(&arguments.events).map_err(SettingsError::Events)?;
     let loaded = local_configuration(arguments.agent_configuration_file.as_deref())
         .map_err(SettingsError::Configuration)?;
-    prepare_with(loaded, spec, events, arguments.bundle_location.clone()).await
+    prepare_with(
+        loaded,
+        spec,
+        events,
+        arguments.bundle_location.clone(),
+        intent,
+    )
+    .await
 }
 
 /// The same for what is specified already. `bundle` is shown.
@@ -73,12 +104,14 @@ pub(in crate::cli) async fn prepare_with(
     spec: DeploymentSpec,
     events: Vec<LifecycleEvent>,
     bundle: String,
+    intent: Intent,
 ) -> Result<Prepared, SettingsError> {
     let Loaded {
         config, warnings, ..
     } = loaded;
     let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    if let Err(error) = start_log(&config) {
+    let deploys = intent == Intent::Deploy;
+    if deploys && let Err(error) = start_log(&config) {
         warnings.push(format!("there is no log of this deployment: {error}"));
     }
     let (on_premises, remarks) =
@@ -88,7 +121,7 @@ pub(in crate::cli) async fn prepare_with(
         variables: std::env::vars_os().collect(),
         umask: 0o022,
     };
-    if config.profile_environment {
+    if deploys && config.profile_environment {
         match profile_environment(Path::new("/etc/profile"), &environment.variables).await {
             Ok(profile) => environment = profile,
             Err(error) => warnings.push(format!("{}; hooks do without it", chain(&error))),
@@ -117,7 +150,7 @@ pub(in crate::cli) async fn prepare_with(
     })
 }
 
-fn specification(arguments: &RunBundleArguments) -> Result<DeploymentSpec, SettingsError> {
+fn specification(arguments: &BundleArguments) -> Result<DeploymentSpec, SettingsError> {
     let token = arguments.github_token.clone().and_then(GitHubToken::new);
     let revision = revision(&arguments.bundle_location, arguments.bundle_type, token)
         .map_err(SettingsError::Location)?;

@@ -9,7 +9,9 @@ use crate::appspec::{AppSpec, FileMapping, Pattern, Permission};
 use crate::deployment::{DeploymentGroupId, FileExistsBehavior};
 use crate::deployment_root::{DeploymentRoot, InstructionFiles};
 use crate::install::apply::{Moment, Watch, install_watched};
-use crate::install::{InstallError, InstallOptions, InstallRequest, Installed, Plan, PlanError};
+use crate::install::{
+    InstallError, InstallOptions, InstallRequest, Installed, Plan, PlanError, Preview, SourceForm,
+};
 
 /// True when tests that need root can run; fails where they must.
 pub(super) fn is_root() -> bool {
@@ -195,6 +197,7 @@ impl Host {
         };
         let request = InstallRequest {
             archive,
+            form: SourceForm::Unpacked,
             deployment_directory: &deployment,
             appspec,
             behavior,
@@ -213,6 +216,7 @@ impl Host {
     ) -> Result<Plan, PlanError> {
         crate::install::plan(&InstallRequest {
             archive,
+            form: SourceForm::Unpacked,
             deployment_directory: Path::new("/d"),
             appspec,
             behavior,
@@ -220,6 +224,26 @@ impl Host {
             options: &self.options,
             interrupted: &self.interrupted,
         })
+    }
+
+    /// What an Install would do, with nothing else on its file systems.
+    pub(super) fn preview(
+        &self,
+        archive: &Path,
+        appspec: &AppSpec,
+        behavior: &FileExistsBehavior,
+    ) -> Preview {
+        let request = InstallRequest {
+            archive,
+            form: SourceForm::Unpacked,
+            deployment_directory: Path::new("/d"),
+            appspec,
+            behavior,
+            records: &self.records(),
+            options: &self.options,
+            interrupted: &self.interrupted,
+        };
+        crate::install::preview(&request, u64::MAX, |_| 0).unwrap()
     }
 
     pub(super) fn install(

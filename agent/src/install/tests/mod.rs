@@ -3,8 +3,10 @@
 mod crash;
 mod details;
 mod faults;
+mod generated;
 mod host;
 mod permissions;
+mod previews;
 mod properties;
 mod records;
 mod selinux;

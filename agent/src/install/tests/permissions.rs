@@ -5,7 +5,6 @@ use rstest::rstest;
 use super::host::*;
 use crate::appspec::{AclEntry, AclTag, Mode, Pattern};
 use crate::deployment::FileExistsBehavior::Disallow;
-use crate::install::acl::tests::decode;
 use crate::install::acl::{Acl, Tag};
 
 fn entry(text: &str, default: bool, tag: AclTag, permissions: u8) -> AclEntry {
@@ -20,7 +19,7 @@ fn entry(text: &str, default: bool, tag: AclTag, permissions: u8) -> AclEntry {
 fn acl(host: &Host, path: &str, attribute: &str) -> Option<Acl> {
     xattr::get(host.at(path), attribute)
         .unwrap()
-        .map(|value| decode(&value).unwrap())
+        .map(|value| Acl::decode(&value).unwrap())
 }
 
 #[test]
