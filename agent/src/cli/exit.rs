@@ -26,17 +26,24 @@ pub enum Exit {
     Signal(i32),
 }
 
+impl Exit {
+    /// The exit status.
+    pub(super) fn number(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NotRunning | Self::WouldFail => 3,
+            Self::Unknown => 4,
+            Self::Configuration => 78,
+            Self::Drained => 79,
+            Self::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Success => 0,
-            Exit::Failed => 1,
-            Exit::Usage => 2,
-            Exit::NotRunning | Exit::WouldFail => 3,
-            Exit::Unknown => 4,
-            Exit::Configuration => 78,
-            Exit::Drained => 79,
-            Exit::Signal(number) => u8::try_from(128 + number).unwrap_or(u8::MAX),
-        })
+        Self::from(exit.number())
     }
 }

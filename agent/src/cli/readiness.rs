@@ -135,11 +135,13 @@ fn pass_on(socket: &UnixDatagram) {
             Err(_) => return,
         };
         let said = message.get(..length).unwrap_or_default();
-        is_ready = is_ready
-            || said
-                .split(|byte| *byte == b'\n')
-                .any(|line| line == b"READY=1");
-        if is_ready {
+        let says = |what: &[u8]| {
+            let mut lines = said.split(|byte| *byte == b'\n');
+            lines.any(|line| line.starts_with(what))
+        };
+        is_ready |= says(b"READY=1");
+        // One that tells why it ends is about to be gone.
+        if is_ready && !says(b"EXIT_STATUS=") {
             tell();
         }
     }

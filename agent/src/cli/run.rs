@@ -104,7 +104,7 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
                 Exit::Failed
             };
             tracing::error!("{}", chain(&error));
-            daemon::tell_why_not(&chain(&error));
+            daemon::tell_why_not(&chain(&error), exit.number());
             if arguments.own_session {
                 eprintln!("error: {}", chain(&error));
             }
@@ -115,7 +115,7 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
 
 /// Says why the daemon does not run, to the service manager, too.
 fn refuse(message: &str, exit: Exit) -> Exit {
-    daemon::tell_why_not(message);
+    daemon::tell_why_not(message, exit.number());
     complain(message, exit)
 }
 

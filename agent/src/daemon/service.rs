@@ -139,10 +139,12 @@ pub async fn run(
             LocalSet::new().run_until(serve(config, workshop)).await;
             Ok(())
         }
-        Ok(None) => Ok(()),
+        Ok(None) => {
+            notify(&[NotifyState::Stopping]);
+            Ok(())
+        }
         Err(error) => Err(error),
     };
-    notify(&[NotifyState::Stopping]);
     tokio::select! {
         () = exposed.end() => {}
         () = signals.reached(Stopping::AtOnce) => {}

@@ -14,14 +14,18 @@ pub(super) fn notify(states: &[NotifyState<'_>]) {
 
 /// Makes the reason for which the daemon ends the status of its unit. Standard error does not do:
 /// `systemctl status` leaves out the lines of the journal that are older than the pause before the
-/// next start.
-pub fn tell_why_not(reason: &str) {
+/// next start. The exit status beside it sets this message apart from those of a daemon that runs.
+pub fn tell_why_not(reason: &str, exit_status: u8) {
     // A line of the message is a statement to the service manager.
     let line: String = reason
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
-    notify(&[NotifyState::Status(&line)]);
+    let exit_status = format!("EXIT_STATUS={exit_status}");
+    notify(&[
+        NotifyState::Status(&line),
+        NotifyState::Custom(&exit_status),
+    ]);
 }
 
 /// Tells the service manager twice in each interval of its watchdog that we are alive.

@@ -131,7 +131,7 @@ fn a_broken_configuration_is_the_status_and_never_ready() {
     assert!(status.contains("max_revisions"), "{status}");
     manager.socket.set_nonblocking(true).unwrap();
     assert!(manager.socket.recv(&mut [0; 10]).is_err());
-    assert_eq!(manager.said, [status]);
+    assert_eq!(manager.said, [status, "EXIT_STATUS=78".to_owned()]);
 }
 
 #[test]

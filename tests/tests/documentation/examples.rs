@@ -166,6 +166,19 @@ const OF_A_PLAN: [&str; 19] = [
     "would_succeed",
 ];
 
+/// Values of the metrics' labels, and the end of a counter's name.
+const OF_METRICS: [&str; 9] = [
+    "_total",
+    "bad_answer",
+    "no_answer",
+    "no_connection",
+    "not_executable",
+    "not_sent",
+    "output_left_open",
+    "server_error",
+    "timed_out",
+];
+
 /// The prefix of metrics.
 const METRICS: &str = "codedeploy_agent_";
 
@@ -182,7 +195,9 @@ fn settings_in_running_text_exist() {
                 && name
                     .bytes()
                     .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-            let is_other = NO_SETTINGS.contains(&name) || OF_A_PLAN.contains(&name);
+            let is_other = NO_SETTINGS.contains(&name)
+                || OF_A_PLAN.contains(&name)
+                || OF_METRICS.contains(&name);
             if !is_name || is_other || name.starts_with(METRICS) {
                 continue;
             }
