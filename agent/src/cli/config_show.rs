@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::arguments::{ShowArguments, ShowOutput};
+use super::arguments::{Output, ShowArguments};
 use super::configuration::Configuration;
 use super::{Exit, complain};
 use crate::config::{Entry, Origin};
@@ -18,14 +18,14 @@ pub(super) fn main(named: Option<&Path>, arguments: &ShowArguments) -> Exit {
     };
     let entries = configuration.loaded.entries();
     match arguments.output {
-        ShowOutput::Human => {
+        Output::Human => {
             // A name may hold a line break, which must not leave the comment.
             println!("# {}", configuration.name().escape_debug());
             for entry in &entries {
                 println!("{}", line(entry));
             }
         }
-        ShowOutput::Json => println!("{:#}", object(&entries)),
+        Output::Json => println!("{:#}", object(&entries)),
     }
     Exit::Success
 }

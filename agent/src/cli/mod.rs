@@ -37,16 +37,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub use arguments::{
-    Arguments, BundleArguments, CleanArguments, CleanOutput, Command, ConfigCommand,
-    DeregisterArguments, DoctorArguments, DoctorOutput, ExplainArguments, PlanArguments,
-    PlanOutput, PlatformName, RegisterArguments, RollbackArguments, RunArguments,
-    RunBundleArguments, SchemaArguments, ShowArguments, ShowOutput, StatusArguments, StopArguments,
-    ValidateArguments, ValidateOutput,
+    Arguments, BundleArguments, CleanArguments, Command, ConfigCommand, DeregisterArguments,
+    DoctorArguments, ExplainArguments, Output, PlanArguments, PlatformName, RegisterArguments,
+    RollbackArguments, RunArguments, RunBundleArguments, SchemaArguments, ShowArguments,
+    StatusArguments, StopArguments, ValidateArguments, ValidateOutput,
 };
 use clap::Parser as _;
 pub use deployments::{
-    DeploymentsArguments, DeploymentsCommand, DeploymentsOutput, ListArguments, LogsArguments,
-    ShowDeploymentArguments,
+    DeploymentsArguments, DeploymentsCommand, ListArguments, LogsArguments, ShowDeploymentArguments,
 };
 pub use exit::Exit;
 

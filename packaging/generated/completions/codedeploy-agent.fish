@@ -59,8 +59,8 @@ complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bu
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -s c -l agent-configuration-file -d 'The agent\'s configuration file' -r -F
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -s A -l appspec-filename -d 'The AppSpec\'s file name in the bundle' -r
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -l github-token -d 'A token for private GitHub repositories; better given as the environment variable GITHUB_TOKEN, since other users of this machine can read command lines' -r
-complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -l output -d 'How to show the run' -r -f -a "human\t'For people: one line an event, the scripts\' output below it'
-json\t'For pipelines: one JSON object an event, then a summary'"
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -l output -d 'How to show the run' -r -f -a "human\t'For people'
+json\t'For programs: JSON'"
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -s v -l version -d 'Print the version'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand run-bundle" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -69,8 +69,8 @@ complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand rollba
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand rollback" -s e -l events -d 'Lifecycle events to run, as with run-bundle' -r
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand rollback" -s b -l file-exists-behavior -d 'What to do with a file that is in the way, as with run-bundle' -r
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand rollback" -s A -l appspec-filename -d 'The AppSpec\'s file name in the revision, as with run-bundle' -r
-complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand rollback" -l output -d 'How to show the run' -r -f -a "human\t'For people: one line an event, the scripts\' output below it'
-json\t'For pipelines: one JSON object an event, then a summary'"
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand rollback" -l output -d 'How to show the run' -r -f -a "human\t'For people'
+json\t'For programs: JSON'"
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand rollback" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand rollback" -l force -d 'Also in a group that the service manages, and to a revision that is not known to have succeeded'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand rollback" -l dry-run -d 'Only say what would be deployed'
@@ -85,8 +85,8 @@ complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand plan" 
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand plan" -s c -l agent-configuration-file -d 'The agent\'s configuration file' -r -F
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand plan" -s A -l appspec-filename -d 'The AppSpec\'s file name in the bundle' -r
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand plan" -l github-token -d 'A token for private GitHub repositories; better given as the environment variable GITHUB_TOKEN, since other users of this machine can read command lines' -r
-complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand plan" -l output -d 'How to show the plan' -r -f -a "human\t'For people: the events, and the files as a tree'
-json\t'One JSON object'"
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand plan" -l output -d 'How to show the plan' -r -f -a "human\t'For people'
+json\t'For programs: JSON'"
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand plan" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand plan" -l all -d 'Show every file, also where many have the same in store'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -139,15 +139,15 @@ complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and not __fish_seen_subcommand_from check show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from check" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
-complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from show" -l output -d 'How to show them' -r -f -a "human\t'YAML, with a comment a line'
-json\t'One JSON object'"
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from show" -l output -d 'How to show them' -r -f -a "human\t'For people'
+json\t'For programs: JSON'"
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from show" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check the configuration and the on-premises file: exit status 0, or 78 with all problems'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "show" -d 'Show the effective settings and where each comes from; secrets are hidden'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand config; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand doctor" -l output -d 'How to show what was found' -r -f -a "human\t'One line a check, as soon as it is done'
-json\t'One JSON object at the end'"
+complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand doctor" -l output -d 'How to show what was found' -r -f -a "human\t'For people'
+json\t'For programs: JSON'"
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand doctor" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand register" -l iam-user-arn -d 'The IAM user that the host is' -r
@@ -166,7 +166,7 @@ complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand deregi
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand clean" -l group -d 'Only this deployment group, by its name or id' -r
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand clean" -l keep -d 'How many revisions of a group stay [default: max_revisions of the configuration]' -r
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand clean" -l output -d 'How to show it' -r -f -a "human\t'For people'
-json\t'One JSON object'"
+json\t'For programs: JSON'"
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand clean" -l config -d 'The configuration file [default: /etc/codedeploy-agent/conf/codedeployagent.yml, else /opt/codedeploy-agent/conf/codedeployagent.yml]' -r -F
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand clean" -l dry-run -d 'Only show what is there, and what would go'
 complete -c codedeploy-agent -n "__fish_codedeploy_agent_using_subcommand clean" -s h -l help -d 'Print help (see more with \'--help\')'

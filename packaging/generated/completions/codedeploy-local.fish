@@ -8,7 +8,7 @@ complete -c codedeploy-local -s e -l events -d 'Lifecycle events to run, in orde
 complete -c codedeploy-local -s c -l agent-configuration-file -d 'The agent\'s configuration file' -r -F
 complete -c codedeploy-local -s A -l appspec-filename -d 'The AppSpec\'s file name in the bundle' -r
 complete -c codedeploy-local -l github-token -d 'A token for private GitHub repositories; better given as the environment variable GITHUB_TOKEN, since other users of this machine can read command lines' -r
-complete -c codedeploy-local -l output -d 'How to show the run' -r -f -a "human\t'For people: one line an event, the scripts\' output below it'
-json\t'For pipelines: one JSON object an event, then a summary'"
+complete -c codedeploy-local -l output -d 'How to show the run' -r -f -a "human\t'For people'
+json\t'For programs: JSON'"
 complete -c codedeploy-local -s v -l version -d 'Print the version'
 complete -c codedeploy-local -s h -l help -d 'Print help (see more with \'--help\')'

@@ -10,7 +10,7 @@ use super::dry_run::Shown;
 use super::survey::Deployment;
 use super::sweep::Swept;
 use crate::cli::Exit;
-use crate::cli::arguments::CleanOutput;
+use crate::cli::arguments::Output;
 use crate::deployment::DeploymentGroupId;
 use crate::deployment_root::{Usage, usage};
 
@@ -50,12 +50,12 @@ impl Report {
     }
 
     /// Shows it all; whether everything went that should.
-    pub(super) fn show(&self, output: CleanOutput) -> Exit {
+    pub(super) fn show(&self, output: Output) -> Exit {
         match output {
-            CleanOutput::Human => self.lines().iter().for_each(|line| println!("{line}")),
-            CleanOutput::Json => println!("{:#}", self.object()),
+            Output::Human => self.lines().iter().for_each(|line| println!("{line}")),
+            Output::Json => println!("{:#}", self.object()),
         }
-        if output == CleanOutput::Human {
+        if output == Output::Human {
             for problem in &self.swept.problems {
                 eprintln!("error: {}", one_line(problem));
             }

@@ -1,6 +1,8 @@
 //! The grammar of `agent deployments`.
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
+
+use crate::cli::arguments::Output;
 
 /// Options of `agent deployments`.
 #[derive(Debug, Args)]
@@ -52,7 +54,7 @@ pub struct ListArguments {
 
     /// How to show them [default: human on a terminal, otherwise json]
     #[arg(long, value_name = "FORMAT")]
-    pub output: Option<DeploymentsOutput>,
+    pub output: Option<Output>,
 }
 
 /// Options of `agent deployments show`.
@@ -72,7 +74,7 @@ pub struct ShowDeploymentArguments {
 
     /// How to show it [default: human on a terminal, otherwise json]
     #[arg(long, value_name = "FORMAT")]
-    pub output: Option<DeploymentsOutput>,
+    pub output: Option<Output>,
 }
 
 /// Options of `agent deployments logs`.
@@ -85,26 +87,4 @@ pub struct LogsArguments {
     /// Go on until the deployment has ended
     #[arg(short = 'f', long)]
     pub follow: bool,
-}
-
-/// How deployments are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DeploymentsOutput {
-    /// For people.
-    Human,
-    /// For programs: JSON.
-    Json,
-}
-
-impl DeploymentsOutput {
-    /// What was asked for, else what suits standard output.
-    pub(super) fn or_what_suits(asked: Option<Self>) -> Self {
-        asked.unwrap_or_else(|| {
-            if crate::cli::terminal::is_terminal() {
-                Self::Human
-            } else {
-                Self::Json
-            }
-        })
-    }
 }

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::arguments::{DeploymentsOutput, ShowDeploymentArguments};
+use super::arguments::ShowDeploymentArguments;
 use super::watch::{News, Watch};
 use super::{event, json, log};
+use crate::cli::arguments::Output;
 use crate::cli::past_deployments::PastDeployments;
 use crate::cli::terminal::{one_line, say};
 use crate::cli::{Exit, complain};
@@ -18,7 +19,7 @@ pub(super) fn main(
     arguments: &ShowDeploymentArguments,
 ) -> Exit {
     let mut told = Told {
-        output: DeploymentsOutput::or_what_suits(arguments.output),
+        output: Output::or_what_suits(arguments.output),
         begun: 0,
         ended: 0,
     };
@@ -53,7 +54,7 @@ pub(super) fn is_running(past: &PastDeployment) -> bool {
 
 /// What has been told of the deployment.
 struct Told {
-    output: DeploymentsOutput,
+    output: Output,
     /// So many events have begun, and so many have ended.
     begun: usize,
     ended: usize,
@@ -86,7 +87,7 @@ impl Told {
 
     fn end(&self, past: &PastDeployment) {
         let excerpt = log::excerpt(past);
-        if self.output == DeploymentsOutput::Human {
+        if self.output == Output::Human {
             for line in &excerpt {
                 say(&format!("  {}", one_line(line)));
             }
@@ -103,8 +104,8 @@ impl Told {
         json: impl FnOnce() -> serde_json::Value,
     ) -> bool {
         match self.output {
-            DeploymentsOutput::Human => say(&human()),
-            DeploymentsOutput::Json => say(&json().to_string()),
+            Output::Human => say(&human()),
+            Output::Json => say(&json().to_string()),
         }
     }
 }

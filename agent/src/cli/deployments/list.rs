@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::arguments::{DeploymentsOutput, ListArguments};
+use super::arguments::ListArguments;
 use super::{json, table};
 use crate::cli::Exit;
+use crate::cli::arguments::Output;
 use crate::cli::terminal::{Paint, one_line, say, width};
 use crate::cli::times;
 use crate::history::{History, PastDeployment};
@@ -14,24 +15,24 @@ const FOR_PEOPLE: usize = 20;
 
 /// Runs the subcommand.
 pub(super) fn main(history: &History, arguments: &ListArguments) -> Exit {
-    let output = DeploymentsOutput::or_what_suits(arguments.output);
+    let output = Output::or_what_suits(arguments.output);
     let wanted: Vec<&PastDeployment> = history
         .deployments
         .iter()
         .filter(|past| is_of_group(past, arguments.group.as_deref()))
         .collect();
     let limit = match (arguments.limit, output) {
-        (Some(0), _) | (None, DeploymentsOutput::Json) => wanted.len(),
+        (Some(0), _) | (None, Output::Json) => wanted.len(),
         (Some(limit), _) => limit,
-        (None, DeploymentsOutput::Human) => FOR_PEOPLE,
+        (None, Output::Human) => FOR_PEOPLE,
     };
     let shown = wanted.get(..limit).unwrap_or(&wanted);
     match output {
-        DeploymentsOutput::Json => {
+        Output::Json => {
             let list: Value = shown.iter().map(|past| json::summary(past)).collect();
             say(&format!("{list:#}"));
         }
-        DeploymentsOutput::Human => human(history, shown, wanted.len() - shown.len()),
+        Output::Human => human(history, shown, wanted.len() - shown.len()),
     }
     Exit::Success
 }

@@ -18,8 +18,7 @@ mod watch;
 mod words;
 
 pub use arguments::{
-    DeploymentsArguments, DeploymentsCommand, DeploymentsOutput, ListArguments, LogsArguments,
-    ShowDeploymentArguments,
+    DeploymentsArguments, DeploymentsCommand, ListArguments, LogsArguments, ShowDeploymentArguments,
 };
 pub(super) use command::main;
 pub(super) use json::summary;

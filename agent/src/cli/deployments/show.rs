@@ -1,8 +1,9 @@
 //! `agent deployments show`.
 
-use super::arguments::{DeploymentsOutput, ShowDeploymentArguments};
+use super::arguments::ShowDeploymentArguments;
 use super::{event, json, log, timeline, words};
 use crate::cli::Exit;
+use crate::cli::arguments::Output;
 use crate::cli::terminal::{Colour, Paint, one_line, say};
 use crate::cli::times;
 use crate::history::{PastDeployment, PastEvent, Requester};
@@ -10,7 +11,7 @@ use crate::history::{PastDeployment, PastEvent, Requester};
 /// Runs the subcommand.
 pub(super) fn main(past: &PastDeployment, arguments: &ShowDeploymentArguments) -> Exit {
     let excerpt = log::excerpt(past);
-    if DeploymentsOutput::or_what_suits(arguments.output) == DeploymentsOutput::Json {
+    if Output::or_what_suits(arguments.output) == Output::Json {
         say(&format!("{:#}", json::whole(past, &excerpt)));
         return Exit::Success;
     }

@@ -14,7 +14,7 @@ use super::{
     permission, proxy, runner, s3, tcp, tls, way,
 };
 use crate::bundle::Credentials;
-use crate::cli::arguments::{DoctorArguments, DoctorOutput};
+use crate::cli::arguments::{DoctorArguments, Output};
 use crate::cli::{Exit, complain};
 use crate::config::Config;
 use crate::error::chain;
@@ -57,7 +57,7 @@ pub(in crate::cli) fn examine_candidate(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let mut report = Report::new(DoctorOutput::Human);
+    let mut report = Report::new(Output::Human);
     runtime.block_on(async {
         let (finding, identity) = identity::of(config, Some(on_premises), text).await;
         report.add("identity", finding);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::finding::{Finding, Status};
-use crate::cli::arguments::DoctorOutput;
+use crate::cli::arguments::Output;
 use crate::cli::terminal::{Colour, Paint, one_line};
 
 /// The width of the column of names.
@@ -11,13 +11,13 @@ const NAME_WIDTH: usize = 13;
 
 /// Collects the findings, and shows them as they come.
 pub(super) struct Report {
-    output: DoctorOutput,
+    output: Output,
     paint: Paint,
     findings: Vec<(&'static str, Finding)>,
 }
 
 impl Report {
-    pub(super) fn new(output: DoctorOutput) -> Self {
+    pub(super) fn new(output: Output) -> Self {
         Self {
             output,
             paint: Paint::of_standard_output(),
@@ -26,7 +26,7 @@ impl Report {
     }
 
     pub(super) fn add(&mut self, name: &'static str, finding: Finding) {
-        if self.output == DoctorOutput::Human {
+        if self.output == Output::Human {
             println!("{}", line(name, &finding, self.paint));
         }
         self.findings.push((name, finding));
@@ -40,14 +40,14 @@ impl Report {
         };
         let healthy = count(Status::Failed) == 0;
         match self.output {
-            DoctorOutput::Human => println!(
+            Output::Human => println!(
                 "{} failed, {} with a warning, {} skipped, {} ok",
                 count(Status::Failed),
                 count(Status::Warning),
                 count(Status::Skipped),
                 count(Status::Ok)
             ),
-            DoctorOutput::Json => println!("{:#}", object(&self.findings, healthy)),
+            Output::Json => println!("{:#}", object(&self.findings, healthy)),
         }
         healthy
     }

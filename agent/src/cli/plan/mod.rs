@@ -9,7 +9,7 @@ mod tree;
 
 use std::path::{Path, PathBuf};
 
-use super::arguments::{PlanArguments, PlanOutput};
+use super::arguments::{Output, PlanArguments};
 use super::run_bundle::interrupt::Interrupt;
 use super::run_bundle::settings::{Intent, Prepared, prepare};
 use super::{Exit, complain, explain};
@@ -86,8 +86,8 @@ async fn look(prepared: Prepared, workspace: &Workspace) -> Result<Planned, Exit
 
 fn show(planned: &Planned, arguments: &PlanArguments) -> Exit {
     let text = match arguments.output {
-        PlanOutput::Human => human::show(planned, arguments.all),
-        PlanOutput::Json => json::show(planned),
+        Output::Human => human::show(planned, arguments.all),
+        Output::Json => json::show(planned),
     };
     match explain::print(&text) {
         Exit::Success if !planned.preview.reasons.is_empty() => Exit::WouldFail,

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use super::report::Report;
 use super::running::running;
+use crate::cli::arguments::Output;
 use crate::cli::arguments::StatusArguments;
 use crate::cli::configuration::Configuration;
-use crate::cli::deployments::DeploymentsOutput;
 use crate::cli::terminal::{one_line, say};
 use crate::cli::{Exit, complain};
 use crate::error::chain;
@@ -23,7 +23,7 @@ pub(in crate::cli) fn main(named: Option<&Path>, arguments: &StatusArguments) ->
     };
     let report = Report::new(&configuration, named, pid);
     match arguments.output {
-        DeploymentsOutput::Human => {
+        Output::Human => {
             // The first line is that of AWS's agents: tools look for it.
             match pid {
                 Some(pid) => say(&format!(
@@ -35,7 +35,7 @@ pub(in crate::cli) fn main(named: Option<&Path>, arguments: &StatusArguments) ->
                 say(&one_line(&line));
             }
         }
-        DeploymentsOutput::Json => {
+        Output::Json => {
             say(&format!("{:#}", report.object()));
         }
     }
