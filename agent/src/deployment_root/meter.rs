@@ -6,26 +6,23 @@
 //! as long as it works.
 
 use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
-use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, open, openat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+use nix::fcntl::{OFlag, open, openat};
+use nix::sys::stat::{Mode, fstat};
 
 use super::DeploymentRoot;
+use super::usage::usage_at;
 
 /// Archives with more files, all together, are not measured.
 const MOST_ENTRIES: u32 = 1_000_000;
-
-/// Deeper directories than any bundle may have.
-const MOST_LEVELS: usize = 1024;
 
 /// After so many entries there is a rest.
 const BETWEEN_RESTS: u32 = 500;
@@ -89,9 +86,7 @@ impl DiskUsageMeter {
                 else {
                     continue;
                 };
-                if let Some(bundle) = status(&deployment, OsStr::new("bundle.tar"))? {
-                    usage.bundles += on_disk(&bundle);
-                }
+                usage.bundles += walk.size(&deployment, "bundle.tar")?;
                 let archive = openat(&deployment, "deployment-archive", LOOK, Mode::empty());
                 let Some(archive) = absent_is_none(archive)? else {
                     continue;
@@ -100,7 +95,7 @@ impl DiskUsageMeter {
                 let identity = (own.st_dev, own.st_ino, own.st_ctime, own.st_ctime_nsec);
                 let size = match self.archives.get(&identity) {
                     Some(size) => *size,
-                    None => on_disk(&own) + walk.size(archive)?,
+                    None => walk.size(&deployment, "deployment-archive")?,
                 };
                 known.insert(identity, size);
                 usage.archives += size;
@@ -142,27 +137,11 @@ fn absent_is_none<T>(result: nix::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-fn status(directory: &OwnedFd, name: &OsStr) -> io::Result<Option<FileStat>> {
-    absent_is_none(fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW))
-}
-
-fn on_disk(status: &FileStat) -> u64 {
-    u64::try_from(status.st_blocks)
-        .unwrap_or_default()
-        .saturating_mul(512)
-}
-
 /// One look, with its limits.
 struct Walk {
     pace: Pace,
     entries: u32,
     working_since: Instant,
-}
-
-/// A directory and those in it that remain to be looked at.
-struct Level {
-    directory: OwnedFd,
-    remaining: Vec<OsString>,
 }
 
 impl Walk {
@@ -174,54 +153,14 @@ impl Walk {
         }
     }
 
-    /// Everything below `directory`, following nothing.
-    fn size(&mut self, directory: OwnedFd) -> io::Result<u64> {
-        let (mut size, level) = self.level(directory)?;
-        // A stack of our own: depth must not exhaust the thread's.
-        let mut levels = vec![level];
-        while let Some(level) = levels.last_mut() {
-            let Some(name) = level.remaining.pop() else {
-                levels.pop();
-                continue;
-            };
-            let opened = openat(&level.directory, name.as_os_str(), LOOK, Mode::empty());
-            if let Some(opened) = absent_is_none(opened)? {
-                let (more, level) = self.level(opened)?;
-                size += more;
-                levels.push(level);
-            }
-            if levels.len() > MOST_LEVELS {
-                return Err(io::Error::other("directories are nested too deeply"));
-            }
+    /// What `name` occupies in `directory`; nothing when it is not there.
+    fn size(&mut self, directory: &OwnedFd, name: &str) -> io::Result<u64> {
+        let found = usage_at(directory.as_fd(), OsStr::new(name), || self.pass())?;
+        if found.incomplete {
+            let problem = format!("not all of {name} could be looked at");
+            return Err(io::Error::other(problem));
         }
-        Ok(size)
-    }
-
-    fn level(&mut self, directory: OwnedFd) -> io::Result<(u64, Level)> {
-        let mut size = 0;
-        let mut remaining = Vec::new();
-        let mut listed = Dir::openat(&directory, ".", LOOK, Mode::empty())?;
-        for entry in listed.iter() {
-            let entry = entry?;
-            let name = OsStr::from_bytes(entry.file_name().to_bytes());
-            if name == "." || name == ".." {
-                continue;
-            }
-            self.pass()?;
-            if let Some(found) = status(&directory, name)? {
-                size += on_disk(&found);
-                if SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR {
-                    remaining.push(name.to_owned());
-                }
-            }
-        }
-        Ok((
-            size,
-            Level {
-                directory,
-                remaining,
-            },
-        ))
+        Ok(found.bytes)
     }
 
     /// Counts an entry, and rests when it is time.

@@ -1,5 +1,6 @@
 //! What files occupy on the disk.
 
+use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
@@ -30,9 +31,21 @@ impl Usage {
 /// holds one directory a level in memory, never a list of names.
 #[must_use]
 pub fn usage(path: &Path) -> Usage {
+    let Ok(found) = usage_at(CWD, path.as_os_str(), || Ok::<(), Infallible>(()));
+    found
+}
+
+/// The same of `name` in the directory `at`. `pass` is called before each entry; its error ends the
+/// look.
+pub(super) fn usage_at<E>(
+    at: BorrowedFd<'_>,
+    name: &OsStr,
+    mut pass: impl FnMut() -> Result<(), E>,
+) -> Result<Usage, E> {
     let mut total = Usage::default();
     let mut levels: Vec<Dir> = Vec::new();
-    levels.extend(look(CWD, path.as_os_str(), &mut total));
+    pass()?;
+    levels.extend(look(at, name, &mut total));
     while let Some(level) = levels.last_mut() {
         let found = match level.next() {
             None => {
@@ -48,11 +61,12 @@ pub fn usage(path: &Path) -> Usage {
         };
         let name = entry.file_name().to_bytes();
         if name != b"." && name != b".." {
+            pass()?;
             let inner = look(at, OsStr::from_bytes(name), &mut total);
             levels.extend(inner);
         }
     }
-    total
+    Ok(total)
 }
 
 /// Counts one name, and opens it when it is a directory.
