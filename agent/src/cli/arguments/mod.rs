@@ -40,12 +40,15 @@ pub enum Command {
     /// Deploy a bundle on this machine, without the CodeDeploy service.
     #[command(version, disable_version_flag = true)]
     RunBundle(Box<RunBundleArguments>),
-    /// Deploy an earlier revision again on this machine, from its archive, which is still here: the
-    /// last one that succeeded before the current one. The archive is taken as it is now, with what
-    /// hooks may have changed in it.
+    /// Deploy an earlier revision again on this machine, from its archive.
+    ///
+    /// It is the last one that succeeded before the current one, unless --to names another. The
+    /// archive is taken as it is now, with what hooks may have changed in it.
     Rollback(RollbackArguments),
-    /// Show what `run-bundle` with the same options would do on this host, and do none of it: exit
-    /// status 0 when it would work, 3 when it would fail, 2 and 78 as run-bundle.
+    /// Show what `run-bundle` would do on this host, and do none of it.
+    ///
+    /// The options are those of run-bundle. Exit status 0 when it would work, 3 when it would fail, 2
+    /// and 78 as run-bundle.
     Plan(Box<PlanArguments>),
     /// Start the agent in the background, through systemd where it has the agent's unit.
     Start,
@@ -53,33 +56,41 @@ pub enum Command {
     Stop(StopArguments),
     /// Stop the agent and start it again; the new one takes up what was at work.
     Restart,
-    /// Say whether the agent runs, and what is at work: exit status 0 when it does, 3 when not, 4
-    /// when unknown.
+    /// Say whether the agent runs, and what is at work.
+    ///
+    /// Exit status 0 when it runs, 3 when not, 4 when unknown.
     Status(StatusArguments),
-    /// Show what this host has deployed, by the service, by hand or by AWS's agents, and what it is
-    /// deploying.
+    /// Show what this host has deployed, and what it is deploying.
+    ///
+    /// That is by the service, by hand or by AWS's agents.
     Deployments(DeploymentsArguments),
-    /// Print the agent's metrics as of now, in the OpenMetrics text format; see metrics_file in the
-    /// configuration for a file of them. Exit status 0 also when no agent runs
-    /// (codedeploy_agent_up 0), 4 when one runs and cannot be asked.
+    /// Print the agent's metrics, in the OpenMetrics text format.
+    ///
+    /// They are of now; metrics_file in the configuration keeps a file of them. Exit status 0 also
+    /// when no agent runs (codedeploy_agent_up 0), 4 when one runs and cannot be asked.
     Metrics,
     /// Check or show the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Find out what keeps the agent from working on this host: configuration, identity, network,
-    /// credentials, disk. Changes nothing; exit status 1 when something fails.
+    /// Find out what keeps the agent from working on this host.
+    ///
+    /// Looks at configuration, identity, network, credentials and disk. Changes nothing; exit status
+    /// 1 when something fails.
     Doctor(DoctorArguments),
-    /// Make this host an on-premises instance: check an identity and its credentials, and write the
-    /// on-premises file. The key pair of an IAM user is read from AWS_ACCESS_KEY_ID and
-    /// AWS_SECRET_ACCESS_KEY, else from standard input, never from the command line.
+    /// Make this host an on-premises instance: write the on-premises file, checked.
+    ///
+    /// The key pair of an IAM user is read from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, else
+    /// from standard input, never from the command line.
     Register(RegisterArguments),
     /// Remove the on-premises file, so that this host is no on-premises instance any more.
     Deregister(DeregisterArguments),
-    /// Remove what is not needed any more: old deployments, bundles that are unpacked, leftovers.
+    /// Remove old deployments, bundles that are unpacked, leftovers.
+    ///
     /// Works beside an agent that runs; exit status 1 when something could not be removed.
     Clean(CleanArguments),
-    /// Check an AppSpec, alone or with its bundle: exit status 0 without errors, 1 with errors, 2
-    /// when it cannot be read.
+    /// Check an AppSpec, alone or with its bundle.
+    ///
+    /// Exit status 0 without errors, 1 with errors, 2 when it cannot be read.
     Validate(ValidateArguments),
     /// Explain a rule of `agent validate`, or list them all.
     Explain(ExplainArguments),
