@@ -91,7 +91,7 @@ fn left_open(seconds: u64, streams: &[Stream], holders: &[Holder], all_visible: 
         who.push("a process that is gone by now".to_owned());
     }
     format!(
-        "ended well, but its {} was still held open after {seconds} seconds by {}; redirect the \
+        "ended well, but its output ({}) was still held open after {seconds} seconds by {}; redirect the \
          output of what it starts in the background (command >/dev/null 2>&1 &), or set \
          outputs_left_open to release in the configuration",
         streams.join(" and "),
