@@ -187,10 +187,12 @@ fn enable_archive_reuse_off_means_a_download() {
 fn kill_agent_max_wait_time_seconds_is_how_long_stop_waits() {
     let daemon = DaemonHost::with_configuration("kill_agent_max_wait_time_seconds: 0.2");
     let (began, go_on) = (daemon.host.path("began"), daemon.host.path("go-on"));
+    let ended = daemon.host.path("ended");
     let script = format!(
-        "touch {}; while [ ! -e {} ]; do sleep 0.05; done",
+        "touch {}; while [ ! -e {} ]; do sleep 0.05; done; touch {}",
         began.display(),
-        go_on.display()
+        go_on.display(),
+        ended.display()
     );
     let bundle = daemon
         .host
@@ -214,6 +216,8 @@ fn kill_agent_max_wait_time_seconds_is_how_long_stop_waits() {
     fs_err::write(&go_on, "").unwrap();
     // Handed over or waited for: either way the daemon ends.
     running.wait();
+    // The hook outlives it, but not this test.
+    eventually("the hook to end", || ended.exists());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     match output.status.code() {
         Some(1) => assert!(said.contains("kill_agent_max_wait_time_seconds"), "{said}"),
