@@ -240,27 +240,26 @@ fn make(
                 account.bytes(entry.size)?;
                 file.write_all(inflated)
                     .map_err(|error| tree.failed("write", name, error))?;
-                tree.finish_file(&entry.path, &file, &attributes)?;
-                return Ok(());
-            }
-            let copied = tools
-                .copier
-                .copy(
-                    &mut content,
-                    &mut file,
-                    entry.size.saturating_add(1),
-                    account,
-                )
-                .map_err(|error| match error {
-                    CopyError::Read(error) => unreadable(name, error),
-                    CopyError::Write(error) => tree.failed("write", name, error).into(),
-                    CopyError::Refused(error) => error.into(),
-                })?;
-            if copied != entry.size {
-                return Err(corrupt(
-                    name,
-                    "its size is not the one that the archive states",
-                ));
+            } else {
+                let copied = tools
+                    .copier
+                    .copy(
+                        &mut content,
+                        &mut file,
+                        entry.size.saturating_add(1),
+                        account,
+                    )
+                    .map_err(|error| match error {
+                        CopyError::Read(error) => unreadable(name, error),
+                        CopyError::Write(error) => tree.failed("write", name, error).into(),
+                        CopyError::Refused(error) => error.into(),
+                    })?;
+                if copied != entry.size {
+                    return Err(corrupt(
+                        name,
+                        "its size is not the one that the archive states",
+                    ));
+                }
             }
             tree.finish_file(&entry.path, &file, &attributes)?;
         }

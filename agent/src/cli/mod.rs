@@ -110,3 +110,10 @@ fn complain(message: &str, exit: Exit) -> Exit {
     eprintln!("error: {message}");
     exit
 }
+
+/// What everything asynchronous runs on: one thread, and threads for what blocks.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::RunArguments;
 use super::readiness::Teller;
-use super::{Exit, complain};
+use super::{Exit, complain, runtime};
 use crate::config::{Config, LogFormat, Purpose, default_path};
 use crate::daemon::{self, PidFile, Stopped};
 use crate::error::chain;
@@ -83,10 +83,7 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
     {
         tracing::warn!("{}", chain(&error));
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&format!("cannot start: {error}"), Exit::Failed),
     };

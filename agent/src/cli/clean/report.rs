@@ -11,6 +11,7 @@ use super::survey::Deployment;
 use super::sweep::Swept;
 use crate::cli::Exit;
 use crate::cli::arguments::Output;
+use crate::cli::terminal::one_line;
 use crate::deployment::DeploymentGroupId;
 use crate::deployment_root::{Usage, usage};
 
@@ -212,11 +213,4 @@ fn size(usage: Usage) -> String {
         "B" => format!("{at_least}{} B", usage.bytes),
         unit => format!("{at_least}{number:.1} {unit}"),
     }
-}
-
-/// Names may hold anything; the terminal is not theirs.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::bundle::Credentials;
 use crate::cli::arguments::{DoctorArguments, Output};
-use crate::cli::{Exit, complain};
+use crate::cli::{Exit, complain, runtime};
 use crate::config::Config;
 use crate::error::chain;
 use crate::executor::source_settings;
@@ -27,10 +27,7 @@ const CONNECTION: [&str; 5] = ["dns", "tcp", "proxy", "tls", "clock"];
 
 /// Runs the subcommand.
 pub(in crate::cli) fn main(named: Option<&Path>, arguments: &DoctorArguments) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("cannot start: {error}"), Exit::Failed),
     };
@@ -54,9 +51,7 @@ pub(in crate::cli) fn examine_candidate(
     config: &Config,
     on_premises: OnPremises,
 ) -> std::io::Result<bool> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = runtime()?;
     let mut report = Report::new(Output::Human);
     runtime.block_on(async {
         let (finding, identity) = identity::of(config, Some(on_premises), text).await;

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::arguments::{Output, PlanArguments};
 use super::run_bundle::interrupt::Interrupt;
 use super::run_bundle::settings::{Intent, Prepared, prepare};
-use super::{Exit, complain, explain};
+use super::{Exit, complain, explain, runtime};
 use crate::error::chain;
 use crate::executor::{Preview, PreviewError, Workspace, preview};
 
@@ -26,10 +26,7 @@ struct Planned {
 
 /// Runs the subcommand.
 pub(super) fn main(arguments: &PlanArguments) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("cannot start: {error}"), Exit::Failed),
     };

@@ -10,6 +10,7 @@ use super::arguments::RollbackArguments;
 use super::local_configuration::local_configuration;
 use super::run_bundle::run;
 use super::run_bundle::settings::{Intent, local_id, possible_events, prepare_with};
+use super::terminal::one_line;
 use super::{Exit, complain};
 use crate::config::Loaded;
 use crate::deployment::{DeploymentCreator, DeploymentSpec, DeploymentType, Revision};
@@ -121,13 +122,8 @@ fn keep(earlier: &DeploymentDirectory) -> Result<Option<Lock>, String> {
 /// What is deployed, in words.
 fn words(target: &Target<'_>) -> String {
     let past = target.past;
-    let words = match &past.revision {
+    one_line(&match &past.revision {
         Some(revision) => format!("the archive of {} ({revision})", past.id),
         None => format!("the archive of {}", past.id),
-    };
-    // It goes to the terminal, and names may hold anything.
-    words
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    })
 }

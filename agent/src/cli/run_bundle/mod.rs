@@ -14,7 +14,7 @@ use display::{Ending, Heading, display};
 use settings::{Intent, Prepared, SettingsError, prepare};
 
 use super::arguments::{Output, RunBundleArguments};
-use super::{Exit, complain};
+use super::{Exit, complain, runtime};
 use crate::error::chain;
 
 /// Runs the subcommand.
@@ -27,10 +27,7 @@ pub(super) fn run(
     output: Output,
     preparing: impl Future<Output = Result<Prepared, SettingsError>>,
 ) -> Exit {
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => return complain(&format!("cannot start: {error}"), Exit::Failed),
     };

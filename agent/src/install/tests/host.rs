@@ -180,6 +180,27 @@ impl Host {
         }
     }
 
+    /// A request for an unpacked archive.
+    fn request<'a>(
+        &'a self,
+        archive: &'a Path,
+        deployment_directory: &'a Path,
+        appspec: &'a AppSpec,
+        behavior: &'a FileExistsBehavior,
+        records: &'a InstructionFiles,
+    ) -> InstallRequest<'a> {
+        InstallRequest {
+            archive,
+            form: SourceForm::Unpacked,
+            deployment_directory,
+            appspec,
+            behavior,
+            records,
+            options: &self.options,
+            interrupted: &self.interrupted,
+        }
+    }
+
     pub(super) fn install_watched(
         &self,
         archive: &Path,
@@ -195,16 +216,8 @@ impl Host {
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner))(moment)
         };
-        let request = InstallRequest {
-            archive,
-            form: SourceForm::Unpacked,
-            deployment_directory: &deployment,
-            appspec,
-            behavior,
-            records: &self.records(),
-            options: &self.options,
-            interrupted: &self.interrupted,
-        };
+        let records = self.records();
+        let request = self.request(archive, &deployment, appspec, behavior, &records);
         install_watched(&request, &Watch(&watch))
     }
 
@@ -214,16 +227,13 @@ impl Host {
         appspec: &AppSpec,
         behavior: &FileExistsBehavior,
     ) -> Result<Plan, PlanError> {
-        crate::install::plan(&InstallRequest {
+        crate::install::plan(&self.request(
             archive,
-            form: SourceForm::Unpacked,
-            deployment_directory: Path::new("/d"),
+            Path::new("/d"),
             appspec,
             behavior,
-            records: &self.records(),
-            options: &self.options,
-            interrupted: &self.interrupted,
-        })
+            &self.records(),
+        ))
     }
 
     /// What an Install would do, with nothing else on its file systems.
@@ -233,16 +243,8 @@ impl Host {
         appspec: &AppSpec,
         behavior: &FileExistsBehavior,
     ) -> Preview {
-        let request = InstallRequest {
-            archive,
-            form: SourceForm::Unpacked,
-            deployment_directory: Path::new("/d"),
-            appspec,
-            behavior,
-            records: &self.records(),
-            options: &self.options,
-            interrupted: &self.interrupted,
-        };
+        let records = self.records();
+        let request = self.request(archive, Path::new("/d"), appspec, behavior, &records);
         crate::install::preview(&request, u64::MAX, |_| 0).unwrap()
     }
 
