@@ -1,7 +1,7 @@
 //! Reading ahead on another thread: what takes time to produce (inflating) and what takes time to
 //! consume (writing files) run at the same time.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// One piece, and how many are under way: the memory that reading ahead costs.
@@ -79,11 +79,11 @@ pub(super) struct Ahead {
     position: usize,
 }
 
-impl Read for Ahead {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.position == self.piece.len() {
+impl BufRead for Ahead {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.position >= self.piece.len() {
             let Ok(next) = self.pieces.recv() else {
-                return Ok(0);
+                return Ok(&[]);
             };
             let used = std::mem::replace(&mut self.piece, next?);
             self.position = 0;
@@ -92,12 +92,18 @@ impl Read for Ahead {
                 let _ = self.used.send(used);
             }
         }
-        let count = self
-            .piece
-            .get(self.position..)
-            .unwrap_or_default()
-            .read(buffer)?;
+        Ok(self.piece.get(self.position..).unwrap_or_default())
+    }
+
+    fn consume(&mut self, count: usize) {
         self.position += count;
+    }
+}
+
+impl Read for Ahead {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(buffer)?;
+        self.consume(count);
         Ok(count)
     }
 }

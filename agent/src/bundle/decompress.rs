@@ -4,7 +4,7 @@
 //! after the last are padding. Other bytes after a complete gzip stream are ignored, as gzip
 //! itself does, and told through [`Decompressed::trailing_garbage`].
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 
 use bzip2::read::MultiBzDecoder;
 use flate2::bufread::GzDecoder;
@@ -17,22 +17,19 @@ use super::format::Format;
 /// The most memory that a stream may ask for (KiB): `xz -9` needs 65 MiB, `zstd --long` 128 MiB.
 const MEMORY_MAX_KIB: u32 = 130 * 1024;
 
-const BUFFER: usize = 128 * 1024;
-
 /// A tar archive's bytes, whatever compresses them.
-pub(super) enum Decompressed<R: Read> {
-    Plain(BufReader<R>),
+pub(super) enum Decompressed<R: BufRead> {
+    Plain(R),
     Gzip(Box<Members<R>>),
-    Bzip2(Box<MultiBzDecoder<BufReader<R>>>),
-    Xz(Box<XzReader<BufReader<R>>>),
+    Bzip2(Box<MultiBzDecoder<R>>),
+    Xz(Box<XzReader<R>>),
     Zstd(Box<Frames<R>>),
 }
 
-impl<R: Read> Decompressed<R> {
+impl<R: BufRead> Decompressed<R> {
     /// The bytes of `file`, which stands at its beginning; none for a format that is no
     /// compression.
     pub(super) fn new(file: R, format: Format) -> Option<Self> {
-        let file = BufReader::with_capacity(BUFFER, file);
         Some(match format {
             Format::Tar => Self::Plain(file),
             Format::Gzip => Self::Gzip(Box::new(Members {
@@ -64,7 +61,7 @@ impl<R: Read> Decompressed<R> {
     }
 }
 
-impl<R: Read> Read for Decompressed<R> {
+impl<R: BufRead> Read for Decompressed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(file) => file.read(buffer),
@@ -78,11 +75,11 @@ impl<R: Read> Read for Decompressed<R> {
 
 /// The members of a gzip file.
 pub(super) struct Members<R> {
-    decoder: Option<GzDecoder<BufReader<R>>>,
+    decoder: Option<GzDecoder<R>>,
     garbage: bool,
 }
 
-impl<R: Read> Read for Members<R> {
+impl<R: BufRead> Read for Members<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while let Some(decoder) = &mut self.decoder {
             let count = decoder.read(buffer)?;
@@ -127,11 +124,11 @@ fn only_zeros(file: &mut impl BufRead) -> io::Result<Option<u8>> {
 /// The frames of a zstd file, skippable ones left out.
 pub(super) struct Frames<R> {
     decoder: FrameDecoder,
-    input: BufReader<R>,
+    input: R,
     within: bool,
 }
 
-impl<R: Read> Frames<R> {
+impl<R: BufRead> Frames<R> {
     /// Begins the next frame; false at the end of the file.
     fn begin(&mut self) -> io::Result<bool> {
         while !self.input.fill_buf()?.is_empty() {
@@ -180,7 +177,7 @@ fn invalid(error: &FrameDecoderError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error.to_string())
 }
 
-impl<R: Read> Read for Frames<R> {
+impl<R: BufRead> Read for Frames<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         use ruzstd::decoding::BlockDecodingStrategy::UptoBlocks;
         if buffer.is_empty() {

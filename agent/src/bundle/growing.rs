@@ -6,7 +6,7 @@
 //! way go to the old file.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -157,6 +157,11 @@ pub(super) struct Reader {
 }
 
 impl Reader {
+    /// Read in pieces of a size that system calls are worth.
+    pub(super) fn buffered(self) -> BufReader<Self> {
+        BufReader::with_capacity(128 * 1024, self)
+    }
+
     /// How many bytes there will be; waits until that is known.
     pub(super) fn total(&self) -> io::Result<u64> {
         let mut total = None;

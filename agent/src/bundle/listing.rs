@@ -68,7 +68,8 @@ pub fn list(
         zip::list(content.clone(), &mut account, wanted, &mut listing)
             .map_err(|failure| zip_failure(failure, bundle, &content))?;
     } else {
-        let mut input = Decompressed::new(content, format).ok_or(UnpackError::NotAnArchive)?;
+        let mut input =
+            Decompressed::new(content.buffered(), format).ok_or(UnpackError::NotAnArchive)?;
         list_tar(&mut input, &mut account, wanted, &mut listing)
             .map_err(|error| damaged(error, bundle, format))?;
     }

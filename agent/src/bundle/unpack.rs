@@ -203,21 +203,25 @@ fn fill(
         return fill_from_zip(tree, bundle, &content, account);
     }
     let damaged = |error| damaged(error, bundle, format);
-    // `recognise` lets only formats through that are a tar or compress one.
-    let mut input = Decompressed::new(content, format).ok_or(UnpackError::NotAnArchive)?;
     let owners = nix::unistd::geteuid().is_root() && !account.options.ignore_ownership;
     if format == Format::Tar {
-        TarStream::new(&mut input, owners)
+        TarStream::new(&mut content.buffered(), owners)
             .unpack(tree, account)
             .map_err(damaged)?;
     } else {
-        let (unpacked, input) = read_ahead(input, |ahead| {
-            TarStream::new(ahead, owners).unpack(tree, account)?;
-            // What follows the tar's end mark is of no interest, but the checksum at the end is.
-            drain(ahead, account)
+        // Inflating takes longer than reading and than writing, and cannot be shared out.
+        let (unpacked, _) = read_ahead(content, |compressed| {
+            // `recognise` lets only formats through that are a tar or compress one.
+            let input = Decompressed::new(compressed, format).ok_or(UnpackError::NotAnArchive)?;
+            let (unpacked, input) = read_ahead(input, |ahead| {
+                TarStream::new(ahead, owners).unpack(tree, account)?;
+                // What follows the tar's end mark is of no interest, but the checksum at the end is.
+                drain(ahead, account)
+            });
+            unpacked.map_err(damaged)?;
+            Ok(input.trailing_garbage())
         });
-        unpacked.map_err(damaged)?;
-        if input.trailing_garbage() {
+        if unpacked? {
             account.warn("bytes after the end of the gzip stream are ignored");
         }
     }
