@@ -10,7 +10,7 @@ use super::{Exit, complain};
 use crate::bundle::free_space;
 use crate::config::Config;
 use crate::daemon::{self, AskError, PidFileError};
-use crate::deployment_root::{DeploymentRoot, DiskUsageMeter, Pace};
+use crate::deployment_root::{DiskUsageMeter, Pace};
 use crate::error::chain;
 use crate::metrics::{Disk, page};
 
@@ -57,9 +57,10 @@ fn look(config: &Config) -> Result<Option<String>, Unknown> {
 }
 
 fn disk(config: &Config) -> Disk {
-    let root = DeploymentRoot::new(&config.root_dir);
     Disk {
         free: free_space(&config.root_dir),
-        usage: DiskUsageMeter::new(root).measure(Pace::Full).ok(),
+        usage: DiskUsageMeter::new(config.deployment_root())
+            .measure(Pace::Full)
+            .ok(),
     }
 }

@@ -20,7 +20,7 @@ pub(super) struct PastDeployments {
 impl PastDeployments {
     /// Those of `configuration`; unless one is `named`, also those of the user's own state directory.
     pub(super) fn new(configuration: &Configuration, named: Option<&Path>) -> Self {
-        let configured = DeploymentRoot::new(&configuration.loaded.config.root_dir);
+        let configured = configuration.loaded.config.deployment_root();
         let own = match named {
             Some(_) => None,
             None => own_root(&configuration.loaded.config),

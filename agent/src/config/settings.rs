@@ -11,6 +11,7 @@ use super::values::{
     tracking_directory, version, without_effect,
 };
 use super::{Endpoint, FileName, LogFormat, OutputsLeftOpen, ProxyFor, ProxyUri, RunAsVia};
+use crate::deployment_root::{DEFAULT_TRACKING_DIRECTORY, DeploymentRoot};
 
 /// What the configuration is for; some defaults depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +123,7 @@ settings! {
     /// The longest that `agent stop --wait` waits.
     kill_agent_max_wait_time_seconds: Duration = Duration::from_secs(7200), seconds(0.0, 86_400.0);
     /// Name of the directory of tracking files under `root_dir`.
-    ongoing_deployment_tracking: FileName = name("ongoing-deployment"), tracking_directory;
+    ongoing_deployment_tracking: FileName = name(DEFAULT_TRACKING_DIRECTORY), tracking_directory;
     /// Take an unpacked revision from the disk when the service says that it may be reused.
     enable_archive_reuse: bool = true, flag;
     /// Recreate a bundle's link to a directory instead of copying what it points to.
@@ -175,6 +176,13 @@ impl Config {
             profile_environment: purpose == Purpose::Service,
             ..Self::of_the_table()
         }
+    }
+
+    /// `root_dir` with the tracking directory that is configured.
+    #[must_use]
+    pub fn deployment_root(&self) -> DeploymentRoot {
+        DeploymentRoot::new(&self.root_dir)
+            .with_tracking_directory(self.ongoing_deployment_tracking.as_str())
     }
 }
 

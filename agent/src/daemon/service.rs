@@ -244,15 +244,12 @@ async fn prepare(
         identity.host_identifier
     ))]);
     let host = Host::new(config, on_premises, base, runner, Sources::new(sources));
-    let tracking = config
-        .root_dir
-        .join(config.ongoing_deployment_tracking.as_str());
     let journal = host.root.commands_journal();
     Ok(Workshop {
         client: Arc::clone(&client),
         gate: gate.clone(),
         desk: Desk::new(metrics.clone()),
-        tracking: Tracking::new(tracking, host.state_file_mode),
+        tracking: Tracking::new(host.root.tracking_directory(), host.state_file_mode),
         host,
         host_identifier: identity.host_identifier,
         signers,

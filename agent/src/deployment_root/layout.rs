@@ -5,17 +5,34 @@ use std::path::{Path, PathBuf};
 
 use crate::deployment::{DeploymentGroupId, DeploymentId};
 
+/// The tracking directory's name, unless another is configured.
+pub const DEFAULT_TRACKING_DIRECTORY: &str = "ongoing-deployment";
+
 /// `root_dir` of the configuration: default `/opt/codedeploy-agent/deployment-root`.
 #[derive(Debug, Clone)]
 pub struct DeploymentRoot {
     path: PathBuf,
+    tracking: PathBuf,
 }
 
 impl DeploymentRoot {
-    /// The layout below `path`.
+    /// The layout below `path`, with the default tracking directory.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        let path = path.into();
+        Self {
+            tracking: path.join(DEFAULT_TRACKING_DIRECTORY),
+            path,
+        }
+    }
+
+    /// The same with a tracking directory of this name.
+    #[must_use]
+    pub fn with_tracking_directory(self, name: &str) -> Self {
+        Self {
+            tracking: self.path.join(name),
+            path: self.path,
+        }
     }
 
     /// The directory itself.
@@ -55,6 +72,12 @@ impl DeploymentRoot {
             directory: self.instructions_directory(),
             group: group.clone(),
         }
+    }
+
+    /// The directory of tracking files: which commands are at work.
+    #[must_use]
+    pub fn tracking_directory(&self) -> PathBuf {
+        self.tracking.clone()
     }
 
     /// `commands.journal`: the service's commands, at work and over (ours).

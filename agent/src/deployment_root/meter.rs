@@ -9,16 +9,14 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use fs_err as fs;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat};
 use nix::sys::stat::{Mode, fstat};
 
-use super::DeploymentRoot;
+use super::layout::DeploymentRoot;
+use super::listing::{list_group, list_groups};
 use super::usage::usage_at;
 
 /// Archives with more files, all together, are not measured.
@@ -80,10 +78,10 @@ impl DiskUsageMeter {
         let mut walk = Walk::new(pace);
         let mut usage = DiskUsage::default();
         let mut known = HashMap::new();
-        for group in directories(self.root.path())? {
-            for deployment in directories(&self.root.path().join(group))? {
-                let Some(deployment) = absent_is_none(open(&deployment, LOOK, Mode::empty()))?
-                else {
+        for group in list_groups(&self.root)? {
+            for deployment in list_group(&self.root, &group)?.deployments {
+                let opened = open(deployment.directory.path(), LOOK, Mode::empty());
+                let Some(deployment) = absent_is_none(opened)? else {
                     continue;
                 };
                 usage.bundles += walk.size(&deployment, "bundle.tar")?;
@@ -111,22 +109,6 @@ const LOOK: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_DIRECTORY)
     .union(OFlag::O_NOFOLLOW)
     .union(OFlag::O_CLOEXEC);
-
-/// The directories in `directory`, our own hidden ones excepted; none when it is not there.
-fn directories(directory: &Path) -> io::Result<Vec<std::path::PathBuf>> {
-    let entries = match fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() && !entry.file_name().as_bytes().starts_with(b".") {
-            found.push(entry.path());
-        }
-    }
-    Ok(found)
-}
 
 fn absent_is_none<T>(result: nix::Result<T>) -> io::Result<Option<T>> {
     match result {
@@ -180,6 +162,9 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::MetadataExt as _;
+    use std::path::Path;
+
+    use fs_err as fs;
 
     use super::*;
 
@@ -194,7 +179,7 @@ mod tests {
         let archive = root.join("g-1/d-1/deployment-archive");
         let deep = archive.join("a/b");
         fs::create_dir_all(&deep).unwrap();
-        fs::create_dir_all(root.join("deployment-logs/not-one")).unwrap();
+        fs::create_dir_all(root.join("deployment-logs/d-1/deployment-archive")).unwrap();
         fs::create_dir_all(root.join(".g-1-install/d-2/deployment-archive")).unwrap();
         fs::write(deep.join("file"), vec![1; 100_000]).unwrap();
         fs::write(root.join("g-1/d-1/bundle.tar"), vec![1; 50_000]).unwrap();

@@ -70,7 +70,7 @@ pub fn set_parts_aside(
 ///
 /// # Errors
 /// When the directory cannot be listed.
-pub fn left_aside(group: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn left_aside(group: &Path) -> io::Result<Vec<PathBuf>> {
     let mut left = Vec::new();
     for entry in fs::read_dir(group)? {
         let path = entry?.path();
@@ -82,8 +82,7 @@ pub fn left_aside(group: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// Whether it is something that was moved aside.
-#[must_use]
-pub fn is_aside(path: &Path) -> bool {
+pub(super) fn is_aside(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().as_bytes();
     name.starts_with(ASIDE.as_bytes())
 }

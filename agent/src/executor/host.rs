@@ -55,7 +55,7 @@ impl Host {
         sources: Sources,
     ) -> Self {
         let restricted = config.restrict_agent_dir_permissions;
-        let root = DeploymentRoot::new(&config.root_dir);
+        let root = config.deployment_root();
         let deployments_log = config
             .enable_deployments_log
             .then(|| root.deployments_log(config.program_name.as_str()));

@@ -47,7 +47,6 @@ impl History {
         let (mut deployments, unassigned) = service::deployments(commands, now);
         deployments.extend(local.deployments);
         let mut directories = directories::scan(root)?;
-        complaints.append(&mut directories.complaints);
         for found in directories.deployments {
             attach(&mut deployments, found);
         }

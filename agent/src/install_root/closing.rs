@@ -14,7 +14,6 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use nix::fcntl::OFlag;
 
 use crate::config::Config;
-use crate::deployment_root::DeploymentRoot;
 
 /// For root alone.
 const PRIVATE: u32 = 0o700;
@@ -34,13 +33,10 @@ pub fn close_agent_directories(config: &Config, mut complain: impl FnMut(&io::Er
     let mut closer = Closer {
         complain: &mut complain,
     };
-    let root = DeploymentRoot::new(&config.root_dir);
-    let tracking = config
-        .root_dir
-        .join(config.ongoing_deployment_tracking.as_str());
+    let root = config.deployment_root();
     let state = [
         config.pid_dir.clone(),
-        tracking,
+        root.tracking_directory(),
         config.root_dir.join("pending-completions"),
         root.instructions_directory(),
     ];

@@ -76,6 +76,17 @@ fn what_is_on_the_disk_is_listed_and_shown() {
 }
 
 #[test]
+fn the_directory_of_tracking_files_is_no_group_whatever_its_name() {
+    let host = TestHost::with_configuration("ongoing_deployment_tracking: at-work");
+    for directory in ["group-1/d-AWS", "at-work/d-TRACKED"] {
+        fs_err::create_dir_all(host.root().join(directory)).unwrap();
+    }
+    let list = list(&host);
+    let ids: Vec<_> = list.iter().map(|past| &past["id"]).collect();
+    assert_eq!(ids, ["d-AWS"]);
+}
+
+#[test]
 fn who_may_not_look_is_told_what_to_do() {
     use std::os::unix::fs::PermissionsExt as _;
     if nix::unistd::geteuid().is_root() {

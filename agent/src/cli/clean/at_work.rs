@@ -5,7 +5,6 @@ use std::io;
 
 use fs_err as fs;
 
-use crate::config::Config;
 use crate::deployment_root::DeploymentRoot;
 use crate::journal::{JournalError, read_history};
 
@@ -29,7 +28,7 @@ pub(super) struct AtWork {
 
 impl AtWork {
     /// Reads the journal and the tracking files.
-    pub(super) fn read(root: &DeploymentRoot, config: &Config) -> Result<Self, AtWorkError> {
+    pub(super) fn read(root: &DeploymentRoot) -> Result<Self, AtWorkError> {
         let mut read = Self::default();
         for command in read_history(&root.commands_journal()).map_err(AtWorkError::Journal)? {
             let Some(deployment) = command.deployment_id else {
@@ -43,10 +42,7 @@ impl AtWork {
                 read.group_names.insert(deployment, name);
             }
         }
-        let tracking = root
-            .path()
-            .join(config.ongoing_deployment_tracking.as_str());
-        match fs::read_dir(tracking) {
+        match fs::read_dir(root.tracking_directory()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(AtWorkError::Tracking(error)),
             Ok(files) => {

@@ -55,7 +55,7 @@ pub(super) fn going(group: &Group, keep: usize) -> Result<Vec<Going>, RetentionE
     let staying = group.deployments.iter().filter(|one| one.stays.is_some());
     let kept: Vec<&Path> = staying
         .map(|one| one.directory.path())
-        .chain(group.strangers.iter().map(PathBuf::as_path))
+        .chain(group.foreign.iter().map(PathBuf::as_path))
         .collect();
     let surplus = surplus(&group.path, keep, &kept)?;
     let old: Vec<PathBuf> = surplus.candidates.into_iter().take(surplus.count).collect();

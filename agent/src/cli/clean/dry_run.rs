@@ -25,7 +25,7 @@ pub(super) struct Occupied {
 pub(super) struct Shown {
     pub(super) group: Group,
     pub(super) occupied: Vec<Occupied>,
-    pub(super) strangers: Usage,
+    pub(super) foreign: Usage,
 }
 
 /// Looks at everything, and changes nothing.
@@ -73,9 +73,9 @@ pub(super) fn look(
 
 impl Shown {
     fn of(group: Group) -> Self {
-        let mut strangers = Usage::default();
-        for path in &group.strangers {
-            strangers.add(usage(path));
+        let mut foreign = Usage::default();
+        for path in &group.foreign {
+            foreign.add(usage(path));
         }
         Self {
             occupied: group
@@ -83,7 +83,7 @@ impl Shown {
                 .iter()
                 .map(|one| occupied(&one.directory))
                 .collect(),
-            strangers,
+            foreign,
             group,
         }
     }

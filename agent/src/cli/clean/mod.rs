@@ -18,7 +18,7 @@ use nix::unistd::geteuid;
 
 use at_work::AtWork;
 use report::Report;
-use survey::{Group, group_ids, survey};
+use survey::{Group, SurveyError, survey};
 use sweep::Swept;
 
 use super::arguments::CleanArguments;
@@ -27,7 +27,7 @@ use super::{Exit, complain};
 use crate::config::{Config, Loaded};
 use crate::daemon::become_configured_user;
 use crate::deployment::DeploymentGroupId;
-use crate::deployment_root::DeploymentRoot;
+use crate::deployment_root::{DeploymentRoot, list_groups};
 use crate::error::chain;
 use crate::install::left_areas;
 
@@ -51,11 +51,13 @@ pub(super) fn main(named: Option<&Path>, arguments: &CleanArguments) -> Exit {
 
 fn clean(config: &Config, arguments: &CleanArguments) -> Result<Report, (String, Exit)> {
     let failed = |error: &dyn std::error::Error| (chain(error), Exit::Failed);
-    let root = DeploymentRoot::new(&config.root_dir);
+    let root = config.deployment_root();
     let keep = arguments.keep.unwrap_or(config.max_revisions).get();
     let keep = usize::try_from(keep).unwrap_or(usize::MAX);
-    let at_work = AtWork::read(&root, config).map_err(|error| failed(&error))?;
-    let mut ids = group_ids(&root, config).map_err(|error| failed(&error))?;
+    let at_work = AtWork::read(&root).map_err(|error| failed(&error))?;
+    let mut ids = list_groups(&root)
+        .map_err(SurveyError::List)
+        .map_err(|error| failed(&error))?;
     if let Some(wanted) = &arguments.group {
         ids = vec![chosen(&root, &ids, &at_work, wanted)?];
     }
@@ -68,7 +70,7 @@ fn clean(config: &Config, arguments: &CleanArguments) -> Result<Report, (String,
     } else {
         let mut swept = Swept::default();
         for id in &ids {
-            swept.group(&root, id, config, keep);
+            swept.group(&root, id, keep);
         }
         swept.logs(logs);
         Report::of(swept)

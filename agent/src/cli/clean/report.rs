@@ -112,14 +112,14 @@ impl Report {
                     size(occupied.other),
                 ));
             }
-            if !shown.group.strangers.is_empty() {
+            if !shown.group.foreign.is_empty() {
                 lines.push(format!(
                     "  {} that no agent of CodeDeploy makes: {}; stays",
-                    match shown.group.strangers.len() {
+                    match shown.group.foreign.len() {
                         1 => "1 entry".to_owned(),
                         several => format!("{several} entries"),
                     },
-                    size(shown.strangers)
+                    size(shown.foreign)
                 ));
             }
         }
@@ -194,7 +194,7 @@ impl Report {
             "id": shown.group.id.as_str(),
             "names": shown.group.names,
             "deployments": deployments,
-            "unidentified_bytes": shown.strangers.bytes,
+            "unidentified_bytes": shown.foreign.bytes,
         })
     }
 }

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use super::at_work::AtWork;
 use super::decision::{Going, Kind, going};
 use super::survey::survey;
-use crate::config::Config;
 use crate::deployment::DeploymentGroupId;
 use crate::deployment_root::{
     DeploymentDirectory, DeploymentRoot, Usage, remove_tree, set_deployment_aside, set_parts_aside,
@@ -58,14 +57,8 @@ impl Swept {
     }
 
     /// Removes what goes of a group.
-    pub(super) fn group(
-        &mut self,
-        root: &DeploymentRoot,
-        id: &DeploymentGroupId,
-        config: &Config,
-        keep: usize,
-    ) {
-        let aside = match set_aside(root, id, config, keep, self) {
+    pub(super) fn group(&mut self, root: &DeploymentRoot, id: &DeploymentGroupId, keep: usize) {
+        let aside = match set_aside(root, id, keep, self) {
             Ok(aside) => aside,
             Err(problem) => {
                 self.problems.push(format!("group {id}: {problem}"));
@@ -83,7 +76,6 @@ impl Swept {
 fn set_aside(
     root: &DeploymentRoot,
     id: &DeploymentGroupId,
-    config: &Config,
     keep: usize,
     swept: &mut Swept,
 ) -> Result<Vec<(Going, PathBuf)>, String> {
@@ -94,7 +86,7 @@ fn set_aside(
         ));
         return Ok(Vec::new());
     };
-    let at_work = AtWork::read(root, config).map_err(|error| chain(&error))?;
+    let at_work = AtWork::read(root).map_err(|error| chain(&error))?;
     let group = survey(root, id, &at_work).map_err(|error| chain(&error))?;
     if group.unrecovered {
         swept.notes.push(unrecovered(id));

@@ -30,7 +30,7 @@ pub(super) fn main(named: Option<&Path>, arguments: &RollbackArguments) -> Exit 
         Ok(loaded) => loaded,
         Err(error) => return complain(&chain(&error), error.exit()),
     };
-    let root = DeploymentRoot::new(&loaded.config.root_dir);
+    let root = loaded.config.deployment_root();
     let history = match History::read(&root) {
         Ok(history) => history,
         Err(error) => return complain(&chain(&error), Exit::Failed),

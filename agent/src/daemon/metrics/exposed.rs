@@ -29,7 +29,7 @@ impl Exposed {
     /// Begins to show the metrics: on request, and in a file when there is to be one. The caller
     /// holds the pid file.
     pub(in crate::daemon) fn begin(config: &Config, metrics: &Metrics) -> Self {
-        let exposition = Exposition::new(metrics.clone(), config.root_dir.clone());
+        let exposition = Exposition::new(metrics.clone(), config.deployment_root());
         let socket = match socket::listen(config) {
             Ok((listener, path)) => {
                 tokio::spawn(socket::serve(listener, exposition.clone()));

@@ -5,7 +5,6 @@
 //! `deployment_root::DiskUsageMeter`). Both are done beside the daemon's own thread, and nobody
 //! waits long for them: a file system that does not answer leaves its numbers out.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,7 +25,7 @@ const WAIT: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone)]
 pub(super) struct Exposition {
     metrics: Metrics,
-    root: PathBuf,
+    root: DeploymentRoot,
     looks: Arc<Mutex<Looks>>,
 }
 
@@ -44,9 +43,9 @@ struct Looks {
 }
 
 impl Exposition {
-    pub(super) fn new(metrics: Metrics, root: PathBuf) -> Self {
+    pub(super) fn new(metrics: Metrics, root: DeploymentRoot) -> Self {
         let looks = Looks {
-            meter: Some(DiskUsageMeter::new(DeploymentRoot::new(&root))),
+            meter: Some(DiskUsageMeter::new(root.clone())),
             last: None,
             usage: None,
             asking: false,
@@ -84,7 +83,7 @@ impl Exposition {
         }
         let own = self.clone();
         let asked = spawn_blocking(move || {
-            let free = free_space(&own.root);
+            let free = free_space(own.root.path());
             let mut looks = own.looks();
             looks.asking = false;
             looks.free = free;

@@ -70,6 +70,7 @@ fn what_is_planted_there_is_no_deployment() {
     fs_err::create_dir(place.root.path().join(".g-1-hidden")).unwrap();
     fs_err::create_dir(place.root.path().join("g-1/\u{1b}[2J")).unwrap();
     fs_err::write(place.root.path().join("g-1/d-file"), "").unwrap();
+    fs_err::create_dir_all(place.root.path().join("backup/2026")).unwrap();
     let archive = place.root.path().join("g-1/d-1/deployment-archive");
     fs_err::remove_dir(&archive).unwrap();
     link(archive);
