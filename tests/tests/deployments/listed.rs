@@ -130,7 +130,13 @@ fn a_group_is_named_by_its_name_or_id_and_a_limit_counts_the_newest() {
         ids(&["--group", "Fleet\u{1b}[31m"]),
         [bad.as_str(), good.as_str()]
     );
-    assert_eq!(ids(&["--group", "other"]), [""; 0]);
+    let other = run(&host, &["deployments", "list", "--group", "other"]);
+    assert_eq!(other.status.code(), Some(2), "{other:?}");
+    let said = text(&other.stderr);
+    assert!(
+        said.contains("name one of these: api (Fleet [31m), web (Fleet [31m)"),
+        "{said}"
+    );
     assert_eq!(ids(&["--limit", "1"]), [bad.as_str()]);
     assert_eq!(ids(&["--limit", "0"]), [bad, good]);
     let said = human(&host, &["deployments", "--limit", "1"]);

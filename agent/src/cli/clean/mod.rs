@@ -18,10 +18,11 @@ use nix::unistd::geteuid;
 
 use at_work::AtWork;
 use report::Report;
-use survey::{Group, SurveyError, survey};
+use survey::{SurveyError, survey};
 use sweep::Swept;
 
 use super::arguments::CleanArguments;
+use super::groups::{GroupError, KnownGroups};
 use super::local_configuration::local_configuration;
 use super::{Exit, complain};
 use crate::config::{Config, Loaded};
@@ -59,7 +60,8 @@ fn clean(config: &Config, arguments: &CleanArguments) -> Result<Report, (String,
         .map_err(SurveyError::List)
         .map_err(|error| failed(&error))?;
     if let Some(wanted) = &arguments.group {
-        ids = vec![chosen(&root, &ids, &at_work, wanted)?];
+        let chosen = chosen(&root, &ids, &at_work, wanted);
+        ids = vec![chosen.map_err(|error| (chain(&error), Exit::Usage))?];
     }
     let logs = match arguments.group {
         None => logs::surplus(&root, config),
@@ -83,49 +85,14 @@ fn clean(config: &Config, arguments: &CleanArguments) -> Result<Report, (String,
     Ok(report)
 }
 
-/// The group of that id, or else the one of that name.
+/// The group of that id, or else the one that the service has called so.
 fn chosen(
     root: &DeploymentRoot,
     ids: &[DeploymentGroupId],
     at_work: &AtWork,
     wanted: &str,
-) -> Result<DeploymentGroupId, (String, Exit)> {
-    if let Some(id) = ids.iter().find(|id| id.as_str() == wanted) {
-        return Ok(id.clone());
-    }
-    let is_named = |group: &Group| group.names.iter().any(|name| name == wanted);
-    let mut named = ids
-        .iter()
-        .filter_map(|id| survey(root, id, at_work).ok())
-        .filter(is_named)
-        .map(|group| group.id);
-    let list = |ids: &[String]| ids.join(", ");
-    match (named.next(), named.next()) {
-        (Some(id), None) => Ok(id),
-        (None, _) => {
-            let all: Vec<String> = ids.iter().map(ToString::to_string).collect();
-            let there = match all.as_slice() {
-                [] => "there are none".to_owned(),
-                all => format!("there are {}", list(all)),
-            };
-            Err((
-                format!(
-                    "no deployment group on this host has the id or name {wanted:?}; {there} in {}",
-                    root.path().display()
-                ),
-                Exit::Usage,
-            ))
-        }
-        (Some(one), Some(other)) => {
-            let mut all = vec![one.to_string(), other.to_string()];
-            all.extend(named.map(|id| id.to_string()));
-            Err((
-                format!(
-                    "several deployment groups have the name {wanted:?}: {}; name one by its id",
-                    list(&all)
-                ),
-                Exit::Usage,
-            ))
-        }
-    }
+) -> Result<DeploymentGroupId, GroupError> {
+    let names = |id| survey(root, id, at_work).map_or_else(|_| Vec::new(), |group| group.names);
+    let known: KnownGroups = ids.iter().map(|id| (id.clone(), names(id))).collect();
+    known.one(wanted)
 }

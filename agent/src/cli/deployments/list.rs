@@ -4,10 +4,11 @@ use serde_json::Value;
 
 use super::arguments::ListArguments;
 use super::{json, table};
-use crate::cli::Exit;
 use crate::cli::arguments::Output;
+use crate::cli::groups::{GroupError, KnownGroups};
 use crate::cli::terminal::{Paint, one_line, say, width};
-use crate::cli::times;
+use crate::cli::{Exit, complain, times};
+use crate::error::chain;
 use crate::history::{History, PastDeployment};
 
 /// How many a person is shown.
@@ -16,11 +17,10 @@ const FOR_PEOPLE: usize = 20;
 /// Runs the subcommand.
 pub(super) fn main(history: &History, arguments: &ListArguments) -> Exit {
     let output = Output::or_what_suits(arguments.output);
-    let wanted: Vec<&PastDeployment> = history
-        .deployments
-        .iter()
-        .filter(|past| is_of_group(past, arguments.group.as_deref()))
-        .collect();
+    let wanted = match of_group(history, arguments.group.as_deref()) {
+        Ok(wanted) => wanted,
+        Err(error) => return complain(&chain(&error), Exit::Usage),
+    };
     let limit = match (arguments.limit, output) {
         (Some(0), _) | (None, Output::Json) => wanted.len(),
         (Some(limit), _) => limit,
@@ -37,14 +37,19 @@ pub(super) fn main(history: &History, arguments: &ListArguments) -> Exit {
     Exit::Success
 }
 
-fn is_of_group(past: &PastDeployment, group: Option<&str>) -> bool {
-    group.is_none_or(|group| {
-        past.group_name.as_deref() == Some(group)
-            || past
-                .group_id
-                .as_ref()
-                .is_some_and(|id| id.as_str() == group)
-    })
+/// The deployments of the groups that `named` names; all without one.
+fn of_group<'h>(
+    history: &'h History,
+    named: Option<&str>,
+) -> Result<Vec<&'h PastDeployment>, GroupError> {
+    let deployments = history.deployments.iter();
+    let Some(text) = named else {
+        return Ok(deployments.collect());
+    };
+    let groups = KnownGroups::of(history).all(text)?;
+    let is_of_them =
+        |past: &&PastDeployment| past.group_id.as_ref().is_some_and(|id| groups.contains(id));
+    Ok(deployments.filter(is_of_them).collect())
 }
 
 fn human(history: &History, shown: &[&PastDeployment], older: usize) {

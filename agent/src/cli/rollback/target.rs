@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::target_error::TargetError;
+use crate::cli::groups::KnownGroups;
 use crate::deployment::{DeploymentGroupId, DeploymentId};
 use crate::deployment_root::DeploymentRoot;
 use crate::history::{DeploymentResult, History, Lookup, PastDeployment, Requester};
@@ -101,16 +102,10 @@ fn group(
     wanted: &Wanted<'_>,
     named: Option<&PastDeployment>,
 ) -> Result<DeploymentGroupId, TargetError> {
-    let groups_of = |is: &dyn Fn(&PastDeployment) -> bool| -> Vec<DeploymentGroupId> {
-        let those = history.deployments.iter().filter(|past| is(past));
-        let groups: BTreeSet<_> = those.filter_map(|past| past.group_id.clone()).collect();
-        groups.into_iter().collect()
-    };
     let of_named = named.and_then(|past| Some((past, past.group_id.clone()?)));
-    if let Some(text) = wanted.group {
-        if let Some((past, group)) = of_named {
-            let is_it = group.as_str() == text || past.group_name.as_deref() == Some(text);
-            return if is_it {
+    match (wanted.group, of_named) {
+        (Some(text), Some((past, group))) => {
+            if KnownGroups::of(history).all(text)?.contains(&group) {
                 Ok(group)
             } else {
                 Err(TargetError::OtherGroup {
@@ -118,32 +113,32 @@ fn group(
                     group,
                     wanted: text.to_owned(),
                 })
-            };
+            }
         }
-        let by_id = groups_of(&|past| past.group_id.as_ref().is_some_and(|id| id.as_str() == text));
-        if let [group] = by_id.as_slice() {
-            return Ok(group.clone());
-        }
-        let by_name = groups_of(&|past| past.group_name.as_deref() == Some(text));
-        return match by_name.as_slice() {
-            [group] => Ok(group.clone()),
-            [] => Err(TargetError::UnknownGroup {
-                group: text.to_owned(),
-                groups: groups_of(&|_| true),
-            }),
-            _ => Err(TargetError::AmbiguousGroup { groups: by_name }),
-        };
+        (Some(text), None) => Ok(KnownGroups::of(history).one(text)?),
+        (None, Some((_, group))) => Ok(group),
+        (None, None) => only_local_group(history),
     }
-    if let Some((_, group)) = of_named {
-        return Ok(group);
-    }
-    let managed = groups_of(&|past| past.requester == Requester::Service);
-    let mut local = groups_of(&|past| past.requester == Requester::Local);
-    local.retain(|group| !managed.contains(group));
+}
+
+fn only_local_group(history: &History) -> Result<DeploymentGroupId, TargetError> {
+    let groups_of = |requester| {
+        let deployments = history.deployments.iter();
+        let those = deployments.filter(|past| past.requester == requester);
+        let groups: BTreeSet<_> = those.filter_map(|past| past.group_id.clone()).collect();
+        groups
+    };
+    let managed = groups_of(Requester::Service);
+    let local: Vec<_> = groups_of(Requester::Local)
+        .difference(&managed)
+        .cloned()
+        .collect();
     match local.as_slice() {
         [group] => Ok(group.clone()),
-        [] => Err(TargetError::NoLocalGroup { managed }),
-        _ => Err(TargetError::AmbiguousGroup { groups: local }),
+        [] => Err(TargetError::NoLocalGroup {
+            managed: managed.into_iter().collect(),
+        }),
+        _ => Err(TargetError::SeveralLocalGroups { groups: local }),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why there is nothing to go back to, and what to do.
 
+use crate::cli::groups::GroupError;
 use crate::deployment::{DeploymentGroupId, DeploymentId};
 
 /// There is no revision to deploy again.
@@ -16,15 +17,10 @@ pub(super) enum TargetError {
         "several deployments have an id that begins with {id:?}:{}; name one", list(.ids)
     )]
     AmbiguousId { id: String, ids: Vec<DeploymentId> },
-    #[error(
-        "no deployment group on this host has the id or name {group:?}{}", offering(" there are", .groups)
-    )]
-    UnknownGroup {
-        group: String,
-        groups: Vec<DeploymentGroupId>,
-    },
-    #[error("several deployment groups could be meant:{}; name one by its id with --group", list(.groups))]
-    AmbiguousGroup { groups: Vec<DeploymentGroupId> },
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    #[error("there are several local deployment groups; name one with --group:{}", list(.groups))]
+    SeveralLocalGroups { groups: Vec<DeploymentGroupId> },
     #[error(
         "no local deployment group has a deployment on this host{}; deploy with agent run-bundle",
         offering(" the service manages", .managed)
