@@ -24,6 +24,7 @@ mod rollback;
 mod run;
 mod run_bundle;
 mod schema;
+mod sizes;
 mod start;
 mod state_directory;
 mod status;

@@ -28,7 +28,7 @@ impl Drop for Small {
 }
 
 #[rstest]
-#[case::space("size=1m", "disk space", "MiB free", "make room")]
+#[case::space("size=1m", "disk space", " MB free", "make room")]
 #[case::inodes("size=2g,nr_inodes=50", "inodes", "free under", "small files")]
 fn a_full_disk(
     #[case] options: &str,

@@ -11,6 +11,7 @@ use super::survey::Deployment;
 use super::sweep::Swept;
 use crate::cli::Exit;
 use crate::cli::arguments::Output;
+use crate::cli::sizes::bytes;
 use crate::cli::terminal::one_line;
 use crate::deployment::DeploymentGroupId;
 use crate::deployment_root::{Usage, usage};
@@ -199,18 +200,8 @@ impl Report {
     }
 }
 
-/// `512 B`, `4.0 KiB`, `1.2 GiB`; at least so much where not everything could be looked at.
+/// At least so much where not everything could be looked at.
 fn size(usage: Usage) -> String {
     let at_least = if usage.incomplete { "at least " } else { "" };
-    let (mut number, mut unit) = (usage.bytes as f64, "B");
-    for next in ["KiB", "MiB", "GiB", "TiB"] {
-        if number < 1024.0 {
-            break;
-        }
-        (number, unit) = (number / 1024.0, next);
-    }
-    match unit {
-        "B" => format!("{at_least}{} B", usage.bytes),
-        unit => format!("{at_least}{number:.1} {unit}"),
-    }
+    format!("{at_least}{}", bytes(usage.bytes))
 }

@@ -6,13 +6,12 @@ use nix::sys::statvfs::{Statvfs, statvfs};
 
 use super::directories::nearest;
 use super::finding::Finding;
-
-const MEGABYTE: u64 = 1024 * 1024;
+use crate::cli::sizes::bytes;
 
 /// Below, hardly any bundle fits.
-const SPACE_NEEDED: u64 = 100 * MEGABYTE;
+const SPACE_NEEDED: u64 = 100_000_000;
 /// Below, a bundle that is downloaded, unpacked and installed may not fit.
-const SPACE_WANTED: u64 = 1024 * MEGABYTE;
+const SPACE_WANTED: u64 = 1_000_000_000;
 const INODES_NEEDED: u64 = 1_000;
 const INODES_WANTED: u64 = 10_000;
 
@@ -25,7 +24,7 @@ pub(super) fn space(root: &Path) -> Finding {
     // The types of the two differ between platforms.
     #[expect(clippy::useless_conversion, reason = "32 bits on some platforms")]
     let left = u64::from(shape.blocks_available()).saturating_mul(u64::from(shape.fragment_size()));
-    let detail = format!("{} MiB free under {}", left / MEGABYTE, place.display());
+    let detail = format!("{} free under {}", bytes(left), place.display());
     let remedy = "make room: agent clean removes old deployments and what they do not need; lower \
                   max_revisions, or move root_dir";
     match left {

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::Path;
 
-use super::names::{Accounts, bytes, escaped};
+use super::names::{Accounts, escaped};
+use crate::cli::sizes::bytes;
 use crate::install::{Change, ObjectKind, PreviewedObject, Properties};
 
 /// What is told of an object behind its name.

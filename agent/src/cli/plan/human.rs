@@ -7,10 +7,11 @@ use std::path::PathBuf;
 
 use super::Planned;
 use super::details::access;
-use super::names::{Accounts, bytes, counted, escaped};
+use super::names::{Accounts, counted, escaped};
 use super::summary::{CHANGES, Counts};
 use super::tree::{Line, Tree};
 use crate::appspec::printable;
+use crate::cli::sizes::bytes;
 use crate::executor::{EventPreview, EventWork, Preview, ScriptPreview, ScriptsFrom};
 use crate::install::{Change, Outcome, PreviewedObject, Room};
 use crate::lifecycle::LifecycleEvent;

@@ -1,4 +1,4 @@
-//! Names, numbers and words as people read them.
+//! Names and words as people read them.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -59,21 +59,6 @@ pub(super) fn escaped(name: &[u8]) -> String {
     text
 }
 
-/// `812 B`, `1.2 kB`, `3.4 GB`.
-pub(super) fn bytes(count: u64) -> String {
-    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
-    if count < 1000 {
-        return format!("{count} B");
-    }
-    let (mut tenths, mut unit) = (count / 100, 0);
-    while tenths >= 10_000 && unit < UNITS.len() - 1 {
-        tenths /= 1000;
-        unit += 1;
-    }
-    let unit = UNITS.get(unit).copied().unwrap_or_default();
-    format!("{}.{} {unit}", tenths / 10, tenths % 10)
-}
-
 /// `1 file`, `2 files`.
 pub(super) fn counted(count: usize, what: &str) -> String {
     match (count, what.strip_suffix('y')) {
@@ -95,12 +80,8 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_short() {
-        let shown = [0, 999, 1000, 1_234, 999_999, 1_000_000, 5_600_000_000].map(bytes);
-        let expected = [
-            "0 B", "999 B", "1.0 kB", "1.2 kB", "999.9 kB", "1.0 MB", "5.6 GB",
-        ];
-        assert_eq!(shown, expected);
-        assert_eq!(counted(2, "directory"), "2 directories");
+    fn words_agree_with_their_number() {
+        let shown = [counted(1, "entry"), counted(2, "entry"), counted(0, "file")];
+        assert_eq!(shown, ["1 entry", "2 entries", "0 files"]);
     }
 }

@@ -6,8 +6,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, PathBuf};
 
 use super::details::details;
-use super::names::{Accounts, bytes, counted, escaped};
+use super::names::{Accounts, counted, escaped};
 use super::summary::{Counts, kind, word};
+use crate::cli::sizes::bytes;
 use crate::install::{Change, ObjectKind, PreviewedObject};
 
 /// A subtree with the same in store for more than this many is one line.
