@@ -4,7 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use super::entry::{Entry, Settlement, TakenCommand};
 use super::milliseconds;
-use super::record::{Closed, Header, Record};
+use super::record::{Closed, HEADER, Record};
 use crate::deployment::DeploymentSpec;
 use crate::files::checked_line as line;
 use crate::lifecycle::{Resolution, State};
@@ -225,7 +225,7 @@ impl Ledger {
     /// # Errors
     /// When a record has no JSON form; none does that has been read or appended.
     pub(super) fn bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = line::encode(&Header::ours())?;
+        let mut bytes = line::encode(&HEADER)?;
         let closed = self.closed.iter().cloned().map(Record::Closed);
         for record in closed.chain(self.live.iter().flat_map(Live::records)) {
             bytes.extend(line::encode(&record)?);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::ledger::{Ledger, Orphan};
-use super::record::{FORMAT, Header, Record};
+use super::record::{HEADER, Record};
 use crate::files::checked_line as line;
 use crate::lifecycle::State;
 
@@ -54,7 +54,7 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Reading, String> {
             continue;
         };
         if index == 0 && whole.is_some() {
-            header(json)?;
+            HEADER.check(json)?;
             intact += 1;
             continue;
         }
@@ -86,21 +86,6 @@ pub(super) fn read(path: &Path, bytes: &[u8]) -> Result<Reading, String> {
         ));
     }
     Ok(reading)
-}
-
-/// Whether the first line is the header of a journal that this version reads.
-fn header(json: &[u8]) -> Result<(), String> {
-    let header: Header = serde_json::from_slice(json)
-        .map_err(|error| format!("its first line is not the header of a journal: {error}"))?;
-    if header.is_ours() {
-        Ok(())
-    } else {
-        Err(format!(
-            "its format is {} and this agent reads format {FORMAT} only; it was written by another \
-             version",
-            header.format
-        ))
-    }
 }
 
 fn take(ledger: &mut Ledger, record: Record) -> Result<(), Orphan> {

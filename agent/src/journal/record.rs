@@ -5,33 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::entry::{Settlement, TakenCommand};
 use crate::deployment::DeploymentType;
 use crate::diagnostics::Code;
+use crate::files::Header;
 use crate::lifecycle::State;
 
-/// The format that this version writes, and the only one that it reads.
-pub(super) const FORMAT: u64 = 1;
-
-/// What the header calls the file.
-const JOURNAL: &str = "codedeploy-host-agent";
-
-/// The first record. Every format has one of this form, so that other versions can refuse it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Header {
-    journal: String,
-    pub(super) format: u64,
-}
-
-impl Header {
-    pub(super) fn ours() -> Self {
-        Self {
-            journal: JOURNAL.to_owned(),
-            format: FORMAT,
-        }
-    }
-
-    pub(super) fn is_ours(&self) -> bool {
-        *self == Self::ours()
-    }
-}
+/// The first record.
+pub(super) const HEADER: Header = Header {
+    key: "journal",
+    name: "codedeploy-host-agent",
+    format: 1,
+};
 
 /// A later record. Times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

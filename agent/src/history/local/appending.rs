@@ -9,8 +9,7 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use nix::fcntl::OFlag;
 
 use super::error::LocalRecordError;
-use super::reading::header;
-use super::record::{Header, Record};
+use super::record::{HEADER, Record};
 use crate::files::{Found, checked_line, open_state_file};
 
 /// Longer than any header.
@@ -61,7 +60,7 @@ fn lines(
     };
     let mut lines = Vec::new();
     if length == 0 {
-        lines = encode(checked_line::encode(&Header::ours()))?;
+        lines = encode(checked_line::encode(&HEADER))?;
     } else {
         let mut first = vec![0; HEADER_BYTES];
         let count = file.file().read_at(&mut first, 0).map_err(&failed)?;
@@ -71,7 +70,7 @@ fn lines(
             .next()
             .unwrap_or_default();
         if let Some(json) = checked_line::json(first) {
-            header(json).map_err(unusable)?;
+            HEADER.check(json).map_err(unusable)?;
         }
         // A process that was killed while it wrote has left no line end.
         let mut last = [0];

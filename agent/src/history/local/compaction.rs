@@ -7,7 +7,7 @@ use std::path::Path;
 use fs_err as fs;
 
 use super::reading::{self, Content};
-use super::record::{Header, Record};
+use super::record::{HEADER, Record};
 use crate::deployment::DeploymentId;
 use crate::files::{checked_line, write_atomically};
 
@@ -57,7 +57,7 @@ pub(super) fn compacted(records: Vec<Record>) -> io::Result<Vec<u8>> {
         });
         of_deployment.extend(line);
     }
-    let header = checked_line::encode(&Header::ours()).map_err(io::Error::other)?;
+    let header = checked_line::encode(&HEADER).map_err(io::Error::other)?;
     let mut length = header.len();
     let kept: Vec<Vec<u8>> = order
         .iter()

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::ledger::Ledger;
-use super::record::{FORMAT, Header, Record};
+use super::record::{HEADER, Record};
 use crate::deployment_root::DeploymentRoot;
 use crate::files::{Found, checked_line, read_state_file};
 use crate::history::deployment::{DeploymentResult, PastDeployment};
@@ -122,7 +122,7 @@ pub(super) fn content(path: &Path) -> io::Result<Content> {
         if index == 0
             && let Some(json) = whole
         {
-            if let Err(reason) = header(json) {
+            if let Err(reason) = HEADER.check(json) {
                 return Ok(Content::Unusable(reason));
             }
             continue;
@@ -155,22 +155,4 @@ fn complaints(path: &Path, damaged: &[usize]) -> Vec<String> {
         complaints.push(format!("so are {more} more lines of {path}"));
     }
     complaints
-}
-
-/// Whether the first line is the header of a file that this version reads and writes.
-///
-/// # Errors
-/// Why not.
-pub(super) fn header(json: &[u8]) -> Result<(), String> {
-    let header: Header = serde_json::from_slice(json)
-        .map_err(|error| format!("its first line is not the header of such a file: {error}"))?;
-    if header.is_ours() {
-        Ok(())
-    } else {
-        Err(format!(
-            "its format is {} and this agent knows format {FORMAT} only; it was written by another \
-             version",
-            header.format
-        ))
-    }
 }

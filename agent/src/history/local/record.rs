@@ -4,32 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::deployment::{DeploymentGroupId, DeploymentId};
 use crate::diagnostics::Code;
+use crate::files::Header;
 
-/// The format that this version writes, and the only one that it reads.
-pub(super) const FORMAT: u64 = 1;
-
-/// What the header calls the file.
-const NAME: &str = "codedeploy-host-agent local deployments";
-
-/// The first record. Every format has one of this form, so that other versions can refuse it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Header {
-    history: String,
-    pub(super) format: u64,
-}
-
-impl Header {
-    pub(super) fn ours() -> Self {
-        Self {
-            history: NAME.to_owned(),
-            format: FORMAT,
-        }
-    }
-
-    pub(super) fn is_ours(&self) -> bool {
-        *self == Self::ours()
-    }
-}
+/// The first record.
+pub(super) const HEADER: Header = Header {
+    key: "history",
+    name: "codedeploy-host-agent local deployments",
+    format: 1,
+};
 
 /// A later record. Times are milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
