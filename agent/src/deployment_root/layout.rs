@@ -240,4 +240,10 @@ impl InstructionFiles {
     pub fn lock(&self) -> PathBuf {
         self.directory.join(format!(".{}.lock", self.group))
     }
+
+    /// The lock that a local deployment of the group holds from its first event to its last (ours).
+    #[must_use]
+    pub fn turn(&self) -> PathBuf {
+        self.directory.join(format!(".{}.turn", self.group))
+    }
 }

@@ -16,7 +16,7 @@ use crate::deployment_root::{
 };
 use crate::diagnostics::{Diagnostics, SuccessMessage};
 use crate::error::chain;
-use crate::files::{Lock, LockError};
+use crate::files::LockError;
 
 /// DownloadBundle failed.
 #[derive(Debug, thiserror::Error)]
@@ -201,36 +201,9 @@ impl Executor<'_> {
         });
         Ok(unpacked)
     }
-
-    /// Keeps other deployments of the group, also those of other processes, away from its records.
-    pub(super) async fn lock_group(
-        &self,
-        progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<Lock, LockError> {
-        let path = self
-            .host
-            .root
-            .instructions(&self.spec.deployment_group_id)
-            .lock();
-        if let Some(lock) = Lock::try_acquire(&path)? {
-            return Ok(lock);
-        }
-        progress(Progress::Note(format!(
-            "waiting for another deployment of the group {}",
-            self.spec.deployment_group_id
-        )));
-        let waiting = path.clone();
-        tokio::select! {
-            lock = blocking(move || Lock::acquire(&waiting)) => lock,
-            () = self.interruption.told() => Err(LockError::Io {
-                path,
-                source: io::Error::new(io::ErrorKind::Interrupted, "the wait was given up"),
-            }),
-        }
-    }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match spawn_blocking(work).await {
         Ok(done) => done,
         Err(panic) => std::panic::resume_unwind(panic.into_panic()),

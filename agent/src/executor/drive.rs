@@ -124,7 +124,10 @@ impl Executor<'_> {
             Action::Acknowledge { noop } => Input::Acknowledged(requester.acknowledge(noop).await?),
             Action::Download => Input::WorkEnded(self.download(progress).await),
             Action::Install { .. } => Input::WorkEnded(self.install(progress).await),
-            Action::RunScript(index) => self.run_script(index, same_boot, progress).await,
+            Action::RunScript(index) => {
+                self.recover_group(progress).await;
+                self.run_script(index, same_boot, progress).await
+            }
             Action::AwaitScript(index) => self.await_script(index, progress).await,
             Action::Sweep(index) => {
                 self.sweep(index, progress).await;

@@ -14,8 +14,10 @@ mod interruption;
 mod leftovers;
 mod preview;
 mod progress;
+mod recovery;
 mod scripts;
 mod sources;
+mod turns;
 
 pub use appspec_file::{AppSpecFileError, read_appspec};
 pub use directories::{Claim, ClaimError};
@@ -28,6 +30,7 @@ pub use preview::{
 };
 pub use progress::{Progress, Stream};
 pub use sources::source_settings;
+pub use turns::Turn;
 
 use crate::deployment::DeploymentSpec;
 use crate::deployment_root::DeploymentDirectory;

@@ -1,8 +1,10 @@
 //! Several deployments at once on one root directory.
 
-use std::path::Path;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
-use integration_tests::{Bundle, Kind, TestHost, eventually, snapshot};
+use integration_tests::{Bundle, Kind, TestHost, agent, eventually, snapshot};
+use nix::sys::signal::Signal;
 
 /// A revision of fifty files whose content is `number`.
 fn bundle(host: &TestHost, number: usize) -> Bundle {
@@ -65,30 +67,146 @@ fn groups_do_not_wait_for_each_other() {
     waiting.wait().assert_success();
 }
 
+/// A revision whose hooks append `name` to `path` at their start and end; between them the one of
+/// AfterInstall waits for the file `go`.
+fn speaking(host: &TestHost, name: &str, go: &Path) -> Bundle {
+    let log = host.path("told");
+    let (log, go) = (log.display(), go.display());
+    host.bundle()
+        .appspec(
+            "hooks:\n  BeforeInstall:\n  - location: first.sh\n  AfterInstall:\n  - location: \
+             last.sh\n    timeout: 60\n",
+        )
+        .script("first.sh", &format!("echo {name} begins >>{log}"))
+        .script(
+            "last.sh",
+            &format!(
+                "echo {name} waits >>{log}; while [ ! -e {go} ]; do sleep 0.05; done; echo {name} \
+                 ends >>{log}"
+            ),
+        )
+}
+
 #[test]
-fn a_deployment_that_is_running_is_not_removed_by_anothers_retention() {
+fn hooks_of_one_deployment_see_nothing_of_another_one_of_the_group() {
+    let host = TestHost::new();
+    let (log, go) = (host.path("told"), host.path("go"));
+    let told = || fs_err::read_to_string(&log).unwrap_or_default();
+    let one = host.deploy(&speaking(&host, "one", &go)).start();
+    eventually("the first deployment's hook to run", || {
+        told().ends_with("one waits\n")
+    });
+    let turn = turn(&host);
+    let two = host.deploy(&speaking(&host, "two", &go)).start();
+    eventually("the second deployment to wait", || is_waited_for(&turn));
+    assert_eq!(told(), "one begins\none waits\n");
+    fs_err::write(&go, "").unwrap();
+    one.wait().assert_success();
+    two.wait().assert_success();
+    assert_eq!(
+        told(),
+        "one begins\none waits\none ends\ntwo begins\ntwo waits\ntwo ends\n"
+    );
+}
+
+fn turn(host: &TestHost) -> PathBuf {
+    host.root()
+        .join("deployment-instructions/.default-local-deployment-group.turn")
+}
+
+/// Whether somebody waits for the lock on a file, by the kernel's word.
+fn is_waited_for(path: &Path) -> bool {
+    let Ok(found) = fs_err::metadata(path) else {
+        return false;
+    };
+    let inode = format!(":{} ", found.ino());
+    fs_err::read_to_string("/proc/locks")
+        .unwrap()
+        .lines()
+        .any(|line| line.contains("-> FLOCK") && line.contains(&inode))
+}
+
+#[test]
+fn a_deployment_that_waits_for_its_turn_can_be_interrupted() {
+    let host = TestHost::new();
+    let (log, go) = (host.path("told"), host.path("go"));
+    let one = host.deploy(&speaking(&host, "one", &go)).start();
+    eventually("the first deployment's hook to run", || {
+        fs_err::read_to_string(&log).is_ok_and(|told| told.ends_with("one waits\n"))
+    });
+    let turn = turn(&host);
+    let two = host.deploy(&speaking(&host, "two", &go)).start();
+    eventually("the second deployment to wait", || is_waited_for(&turn));
+    two.signal(Signal::SIGINT);
+    let outcome = two.wait();
+    assert_eq!(outcome.exit_code, Some(130), "{outcome:#?}");
+    assert_eq!(outcome.summary["result"], "cancelled");
+    fs_err::write(&go, "").unwrap();
+    one.wait().assert_success();
+}
+
+#[test]
+fn a_deployment_within_a_hook_of_its_group_waits_for_nothing_and_removes_nothing_in_use() {
     let host = TestHost::with_configuration("max_revisions: 1");
-    let (entered, go) = (host.path("entered"), host.path("go"));
-    let slow = host
+    let inner = bundle(&host, 1);
+    let outer = host
         .bundle()
         .appspec(
-            "hooks:\n  BeforeInstall:\n  - location: wait.sh\n    timeout: 60\n  AfterInstall:\n  \
+            "hooks:\n  BeforeInstall:\n  - location: deploy.sh\n    timeout: 60\n  AfterInstall:\n  \
              - location: say.sh\n",
         )
         .script(
-            "wait.sh",
+            "deploy.sh",
             &format!(
-                "touch {}; while [ ! -e {} ]; do sleep 0.05; done",
-                entered.display(),
-                go.display()
+                "set -e\nfor time in 1 2; do {} run-bundle -c {} -l {}; done",
+                agent().display(),
+                host.configuration().display(),
+                inner.path().display()
             ),
         )
         .script("say.sh", "echo still here");
-    let waiting = host.deploy(&slow).start();
-    eventually("the slow deployment's hook to run", || entered.exists());
-    for number in 0..2 {
-        host.deploy(&bundle(&host, number)).run().assert_success();
-    }
-    fs_err::write(go, "").unwrap();
-    waiting.wait().assert_success();
+    host.deploy(&outer).run().assert_success();
+}
+
+#[test]
+fn hooks_after_a_killed_install_find_one_revision() {
+    let host = TestHost::new();
+    host.deploy(&bundle(&host, 1)).run().assert_success();
+    let killed = host
+        .deploy(&bundle(&host, 2))
+        .variable("CODEDEPLOY_FAILPOINT", "InstallPlace@25=kill")
+        .run();
+    assert_eq!(killed.exit_code, None, "{killed:#?}");
+    let seen = host.path("seen");
+    let look = bundle(&host, 3).script(
+        "look.sh",
+        &format!(
+            "cat {}/* | sort -u >{}",
+            host.destination().display(),
+            seen.display()
+        ),
+    );
+    let look = look.appspec(&format!(
+        "files:\n- source: app\n  destination: {}\nhooks:\n  BeforeInstall:\n  - location: \
+         look.sh\n",
+        host.destination().display()
+    ));
+    let outcome = host.deploy(&look).run();
+    outcome.assert_success();
+    assert_eq!(
+        fs_err::read_to_string(seen).unwrap().trim_end(),
+        "1".repeat(50)
+    );
+    let before = outcome
+        .events
+        .iter()
+        .find(|event| event.name == "BeforeInstall")
+        .unwrap();
+    assert!(
+        before
+            .warnings
+            .iter()
+            .any(|text| text.contains("was killed half way")),
+        "{before:#?}"
+    );
 }

@@ -5,11 +5,13 @@ use std::time::Instant;
 
 use super::display::{Display, Ending, EventEnd, Summary};
 use super::record::Record;
-use crate::deployment::DeploymentSpec;
+use crate::deployment::{DeploymentGroupId, DeploymentSpec};
 use crate::deployment_root::DeploymentDirectory;
 use crate::diagnostics::{Diagnostics, SuccessMessage};
 use crate::error::chain;
-use crate::executor::{Beginning, Claim, End, Executor, Host, Interruption, Progress, Requester};
+use crate::executor::{
+    Beginning, Claim, End, Executor, Host, Interruption, Progress, Requester, Turn,
+};
 use crate::lifecycle::{Acknowledgement, Command, LifecycleEvent, Resolution, State, Verdict};
 
 /// One deployment on this machine, without the service.
@@ -25,10 +27,7 @@ impl LocalDeployment<'_> {
     /// Runs all events and shows them.
     pub(super) async fn run(&self, display: &mut dyn Display) -> Ending {
         let began = Instant::now();
-        let claim = self.host.claim(self.spec).await;
-        let claim = claim
-            .map(|(_, claim)| claim)
-            .map_err(|error| Diagnostics::other(&chain(&error)));
+        let place = self.place(display).await;
         let mut record = Record::begin(&self.host.root, self.spec, display);
         let mut ending = Ending::Succeeded;
         for (number, event) in self.events.iter().enumerate() {
@@ -37,7 +36,7 @@ impl LocalDeployment<'_> {
                 break;
             }
             record.event_began(event, display);
-            let verdict = self.run_event(number, event, &claim, display).await;
+            let verdict = self.run_event(number, event, &place, display).await;
             record.event_ended(event, &verdict, display);
             if !verdict.is_success() {
                 let cancelled = self.interruption.is_cancelled();
@@ -60,6 +59,29 @@ impl LocalDeployment<'_> {
         ending
     }
 
+    /// The deployment's directory, and the group's turn.
+    async fn place(&self, display: &mut dyn Display) -> Result<Place, Diagnostics> {
+        let claim = self.host.claim(self.spec).await;
+        let (_, claim) = claim.map_err(|error| Diagnostics::other(&chain(&error)))?;
+        let group = &self.spec.deployment_group_id;
+        if is_within_hook_of(group) {
+            return Ok(Place {
+                _claim: claim,
+                _turn: None,
+            });
+        }
+        let mut progress = |progress: Progress| display.progress(&progress);
+        let turn = self
+            .host
+            .turn(group, &self.interruption, &mut progress)
+            .await
+            .map_err(|error| Diagnostics::other(&chain(&error)))?;
+        Ok(Place {
+            _claim: claim,
+            _turn: Some(turn),
+        })
+    }
+
     fn directory(&self) -> DeploymentDirectory {
         self.host
             .root
@@ -75,7 +97,7 @@ impl LocalDeployment<'_> {
         &self,
         number: usize,
         event: &LifecycleEvent,
-        claim: &Result<Claim, Diagnostics>,
+        place: &Result<Place, Diagnostics>,
         display: &mut dyn Display,
     ) -> Verdict {
         display.event_began(event);
@@ -97,7 +119,7 @@ impl LocalDeployment<'_> {
                 }
                 display.progress(&progress);
             };
-            match claim {
+            match place {
                 Ok(_) => self.run_command(number, event, &mut progress).await,
                 Err(diagnostics) => diagnostics.clone(),
             }
@@ -147,6 +169,18 @@ impl LocalDeployment<'_> {
             )),
         }
     }
+}
+
+/// What a local deployment holds as long as it runs.
+struct Place {
+    _claim: Claim,
+    _turn: Option<Turn>,
+}
+
+/// Whether a hook of the group runs this program: it would wait for a turn that comes only when the
+/// hook has ended.
+fn is_within_hook_of(group: &DeploymentGroupId) -> bool {
+    std::env::var_os("DEPLOYMENT_GROUP_ID").is_some_and(|set| set == group.as_str())
 }
 
 /// Whoever runs a local deployment: wants each event, and no process goes on with it later.

@@ -92,18 +92,21 @@ impl Display for Terminal {
             Progress::ScriptEnded { .. } | Progress::Downloaded { .. } => return,
         };
         let dim = self.paint(Colour::Dim, &shown);
-        if let Some(running) = &mut self.running {
-            running.output.push_back(dim);
-            if running.output.len() > SHOWN_LINES {
-                running.output.pop_front();
-            }
-            let message: String = running
-                .output
-                .iter()
-                .map(|line| format!("\n{line}"))
-                .collect();
-            running.bar.set_message(message);
+        let Some(running) = &mut self.running else {
+            // Before the first event.
+            self.line(&dim);
+            return;
+        };
+        running.output.push_back(dim);
+        if running.output.len() > SHOWN_LINES {
+            running.output.pop_front();
         }
+        let message: String = running
+            .output
+            .iter()
+            .map(|line| format!("\n{line}"))
+            .collect();
+        running.bar.set_message(message);
     }
 
     fn event_ended(&mut self, end: &EventEnd<'_>) {
