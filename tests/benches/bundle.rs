@@ -8,11 +8,7 @@
 //! disk is not what is measured. `BENCH_ONLY` names the rows to run, by a part of their names, and
 //! `BENCH_SCALE=0.1` makes everything a tenth as large.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a benchmark starts programs"
-)]
+#![expect(clippy::unwrap_used, reason = "a failure ends the benchmark")]
 
 use std::io::{Read as _, Seek as _, Write as _};
 use std::net::TcpStream;
@@ -21,8 +17,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use integration_tests::agent;
 use integration_tests::objects::{Object, ObjectServer, Pace};
+use integration_tests::{agent_command, command};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
@@ -122,7 +118,7 @@ impl Bench {
         fs_err::create_dir_all(&root).unwrap();
         let file = root.join("agent.yml");
         fs_err::write(&file, configuration).unwrap();
-        let mut command = Command::new(agent());
+        let mut command = agent_command();
         command
             .args([
                 "run-bundle",
@@ -147,7 +143,7 @@ impl Bench {
     fn unpack_with(&self, program: &str, arguments: &[&str], archive: &Path, into: &str) -> Cost {
         let out = self.path("out");
         fs_err::create_dir(&out).unwrap();
-        let cost = run(Command::new(program)
+        let cost = run(command(program)
             .args(arguments)
             .arg(archive)
             .arg(into)
@@ -200,7 +196,7 @@ impl Bench {
     fn tgz(&self, files: usize, content: usize) -> PathBuf {
         let tree = self.tree("tree", files, content);
         let archive = self.path("bundle.tgz");
-        run(Command::new("tar")
+        run(command("tar")
             .args(["-cz", "-f"])
             .arg(&archive)
             .arg("-C")
@@ -271,7 +267,7 @@ impl Bench {
 
 fn zip_of(tree: &Path, archive: &Path) {
     // -1 to -9 make little difference to who unpacks.
-    run(Command::new("zip")
+    run(command("zip")
         .current_dir(tree)
         .args(["-q", "-r", "-6"])
         .arg(archive)
@@ -299,7 +295,7 @@ fn object(content: Vec<u8>) -> Object {
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(&content).unwrap();
     file.rewind().unwrap();
-    let sum = Command::new("md5sum").stdin(file).output().unwrap();
+    let sum = command("md5sum").stdin(file).output().unwrap();
     Object {
         etag: String::from_utf8_lossy(&sum.stdout)[..32].to_owned(),
         content: Arc::new(content),

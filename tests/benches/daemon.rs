@@ -9,14 +9,10 @@
 //!
 //! `BENCH_IDLE_SECONDS` (60) and `BENCH_DEPLOYMENTS` (500) make it shorter.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a benchmark starts programs"
-)]
+#![expect(clippy::unwrap_used, reason = "a failure ends the benchmark")]
 
 use std::collections::BTreeSet;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -24,7 +20,7 @@ use integration_tests::fakes::command_service::{
     DeploymentEnd, Ending, Operation, ScriptedDeployment, Specification,
 };
 use integration_tests::fakes::{FakeImds, Key, Signer};
-use integration_tests::{DaemonHost, Footprint, SyncCounter, agent};
+use integration_tests::{DaemonHost, Footprint, SyncCounter, agent_command};
 
 const STARTS: usize = 21;
 const DEPLOYMENTS: usize = 21;
@@ -49,7 +45,7 @@ struct Daemon(Child);
 
 impl Daemon {
     fn start(host: &DaemonHost, imds: Option<&FakeImds>) -> Self {
-        let mut command = Command::new(agent());
+        let mut command = agent_command();
         command
             .args(["run", "--config"])
             .arg(host.host.configuration())

@@ -42,11 +42,8 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .unwrap();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this program once more, so that Ctrl-C leaves somebody to remove its files"
-    )]
-    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    // This program once more, so that Ctrl-C leaves somebody to remove its files.
+    let mut command = integration_tests::command(std::env::current_exe().unwrap());
     command
         .arg(directory)
         .env(AT_WORK, "yes")

@@ -1,7 +1,7 @@
 //! `agent run` as a process, on a host of its own, against the fakes of the services.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -13,7 +13,7 @@ use crate::fakes::command_service::{
 };
 use crate::fakes::{FakeCommandService, Signer};
 use crate::s3::S3Server;
-use crate::{TestHost, agent, eventually};
+use crate::{TestHost, agent, command, eventually};
 
 const REGION: &str = "us-east-1";
 
@@ -111,11 +111,7 @@ impl DaemonHost {
         program: &Path,
         variables: impl Iterator<Item = (&'v str, &'v str)>,
     ) -> RunningDaemon {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a test starts the program under test"
-        )]
-        let mut command = Command::new(program);
+        let mut command = command(program);
         let errors = fs_err::OpenOptions::new()
             .create(true)
             .append(true)

@@ -2,9 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
-use crate::{Outcome, agent};
+use crate::{Outcome, agent_command};
 
 /// One `agent run-bundle --output json`, to be refined and run.
 #[derive(Debug)]
@@ -74,11 +74,7 @@ impl Deployment {
     /// When the program cannot be started.
     #[must_use]
     pub fn start(&self) -> Started {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a test starts the program under test"
-        )]
-        let mut command = Command::new(agent());
+        let mut command = agent_command();
         let child = command
             .args(&self.arguments)
             .env_clear()

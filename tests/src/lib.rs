@@ -33,7 +33,9 @@ pub use processes::{eventually, is_alive};
 pub use snapshot::{Entry, Kind, snapshot};
 pub use syncs::SyncCounter;
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// The `agent` program that this test run has built.
 ///
@@ -53,4 +55,23 @@ pub fn agent() -> PathBuf {
         "the programs under test are not built; run `cargo test --workspace`"
     );
     agent
+}
+
+/// [`agent`], ready to be given its arguments.
+///
+/// # Panics
+/// When it is not there.
+#[must_use]
+pub fn agent_command() -> Command {
+    command(agent())
+}
+
+/// A program that a test starts: another build of the agent, or a tool of the host.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the tests start programs, as users start them"
+)]
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    Command::new(program)
 }

@@ -1,15 +1,11 @@
 //! `agent start`, `stop`, `restart`, `status` and `config`, without systemd.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
-use integration_tests::{DaemonHost, agent};
+use integration_tests::{DaemonHost, agent_command};
 
 fn run(daemon: &DaemonHost, arguments: &[&str]) -> Output {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test starts the program under test"
-    )]
-    Command::new(agent())
+    agent_command()
         .arg("--config_file")
         .arg(daemon.host.configuration())
         .args(arguments)

@@ -1,10 +1,9 @@
 //! `root_dir` in a bad state: the loop goes on, and what is known is reported.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use integration_tests::fakes::command_service::{DeploymentEnd, Operation};
-use integration_tests::{DaemonHost, accepted, eventually, running_as_root};
+use integration_tests::{DaemonHost, accepted, command, eventually, running_as_root};
 use serde_json::Value;
 
 use crate::scene::Scene;
@@ -46,8 +45,7 @@ fn mount(arguments: &[&str]) {
 }
 
 fn run(program: &str, arguments: &[&str]) {
-    #[expect(clippy::disallowed_methods, reason = "a test prepares its host")]
-    let status = Command::new(program).args(arguments).status().unwrap();
+    let status = command(program).args(arguments).status().unwrap();
     assert!(status.success(), "{program} {arguments:?}: {status}");
 }
 

@@ -2,10 +2,12 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use integration_tests::fakes::command_service::{Fault, Operation, When};
-use integration_tests::{RunningDaemon, agent, eventually, is_alive, running_as_root};
+use integration_tests::{
+    RunningDaemon, agent, agent_command, eventually, is_alive, running_as_root,
+};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -95,11 +97,7 @@ fn a_result_that_cannot_be_sent_does_not_hold_a_draining_agent() {
 }
 
 fn stop_waiting(scene: &Scene) -> Child {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test starts the program under test"
-    )]
-    Command::new(agent())
+    agent_command()
         .args(["stop", "--wait", "--config"])
         .arg(scene.daemon.host.configuration())
         .env_clear()

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use integration_tests::fakes::command_service::DeploymentEnd;
 use integration_tests::{DaemonHost, agent};
@@ -18,11 +18,7 @@ fn installed(daemon: &DaemonHost) -> PathBuf {
 }
 
 fn run(program: &Path, daemon: &DaemonHost, command: &str, variables: &[(&str, &str)]) -> Output {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test starts the program under test"
-    )]
-    Command::new(program)
+    integration_tests::command(program)
         .arg(command)
         .arg("--config")
         .arg(daemon.host.configuration())

@@ -1,9 +1,9 @@
 //! The daemon as a process: signals, its lock and pid file, broken configurations.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use integration_tests::fakes::command_service::{DeploymentEnd, Ending, Operation};
-use integration_tests::{DaemonHost, agent, eventually, running_as_root};
+use integration_tests::{DaemonHost, agent_command, eventually, running_as_root};
 use nix::sys::signal::Signal;
 
 fn polling(daemon: &DaemonHost) {
@@ -42,11 +42,7 @@ fn sighup_is_survived_and_a_moved_log_is_made_anew() {
 }
 
 fn run(daemon: &DaemonHost) -> Output {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test starts the program under test"
-    )]
-    Command::new(agent())
+    agent_command()
         .args(["run", "--config"])
         .arg(daemon.host.configuration())
         .env_clear()

@@ -9,7 +9,7 @@ use integration_tests::fakes::Signer;
 use integration_tests::fakes::command_service::{
     DeploymentEnd, Operation, ScriptedDeployment, Specification, s3_revision,
 };
-use integration_tests::{DaemonHost, agent, eventually, running_as_root};
+use integration_tests::{DaemonHost, agent_command, eventually, running_as_root};
 
 fn polling(daemon: &DaemonHost) {
     daemon.service.wait_for("a poll", |calls| {
@@ -203,11 +203,7 @@ fn kill_agent_max_wait_time_seconds_is_how_long_stop_waits() {
     let mut running = daemon.start();
     let _ = daemon.deploy("d-1", "b.zip");
     eventually("the hook to begin", || began.exists());
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test starts the program under test"
-    )]
-    let output = std::process::Command::new(agent())
+    let output = agent_command()
         .args(["stop", "--wait", "--config"])
         .arg(daemon.host.configuration())
         .env_clear()
@@ -309,11 +305,7 @@ fn core_dumps_are_off_unless_they_are_wanted() {
                 fs_err::os::unix::fs::chown(daemon.host.path(name), Some(user), None).unwrap();
             }
         }
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a test starts the program under test"
-        )]
-        let mut running = std::process::Command::new(agent())
+        let mut running = agent_command()
             .args(["run", "--config"])
             .arg(daemon.host.configuration())
             .env("AWS_EC2_METADATA_DISABLED", "true")
@@ -412,11 +404,7 @@ const WHERE: &[(&str, &str)] = &[
 #[test]
 fn no_setting_is_missing_from_the_table() {
     let daemon = DaemonHost::default();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test starts the program under test"
-    )]
-    let output = std::process::Command::new(agent())
+    let output = agent_command()
         .args(["config", "show", "--output", "json", "--config"])
         .arg(daemon.host.configuration())
         .output()

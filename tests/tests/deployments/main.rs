@@ -18,15 +18,11 @@ mod status;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
-use integration_tests::{Bundle, TestHost, agent, eventually};
+use integration_tests::{Bundle, TestHost, agent_command, eventually};
 use serde_json::Value;
 
 fn command(host: &TestHost, arguments: &[&str]) -> Command {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test starts the program under test"
-    )]
-    let mut command = Command::new(agent());
+    let mut command = agent_command();
     command
         .arg("--config")
         .arg(host.configuration())

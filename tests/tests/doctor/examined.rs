@@ -3,10 +3,10 @@
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use integration_tests::fakes::command_service::Operation;
-use integration_tests::{DaemonHost, agent};
+use integration_tests::{DaemonHost, agent, command};
 use serde_json::Value;
 
 /// One examination, to be refined and run.
@@ -52,11 +52,7 @@ impl<'a> Examination<'a> {
     }
 
     pub(crate) fn output<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Output {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a test starts the program under test"
-        )]
-        let mut command = Command::new(&self.program);
+        let mut command = command(&self.program);
         command
             .args(["doctor", "--config"])
             .arg(self.daemon.host.configuration())

@@ -2,9 +2,9 @@
 
 use std::net::TcpListener;
 
-use integration_tests::DaemonHost;
 use integration_tests::fakes::command_service::{Fault, Operation, When};
 use integration_tests::fakes::{ForwardProxy, Manner};
+use integration_tests::{DaemonHost, agent_command};
 use rstest::rstest;
 
 use crate::examined::Examination;
@@ -275,11 +275,7 @@ fn no_configuration_file() {
         return;
     }
     for arguments in [&["doctor"][..], &["config", "check"]] {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a test starts the program under test"
-        )]
-        let output = std::process::Command::new(integration_tests::agent())
+        let output = agent_command()
             .args(arguments)
             .env_clear()
             .env("AWS_EC2_METADATA_DISABLED", "true")

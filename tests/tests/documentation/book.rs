@@ -1,9 +1,8 @@
 //! The book's frame: its settings, its table of contents, the list of rules.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
-use integration_tests::agent;
+use integration_tests::agent_command;
 
 use super::page::{Page, pages, repository};
 
@@ -67,7 +66,7 @@ fn the_table_of_contents_is_one_list_with_pages_before_and_after() {
 
 /// `agent explain`: the name of each rule, and what stands behind it: severity and title.
 fn rules() -> Vec<(String, String)> {
-    let output = Command::new(agent()).arg("explain").output().unwrap();
+    let output = agent_command().arg("explain").output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     text.lines()
         .map(|line| {

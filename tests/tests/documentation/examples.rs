@@ -1,9 +1,8 @@
 //! AppSpecs, configurations and JSON in the pages are what they seem to be.
 
 use std::path::Path;
-use std::process::Command;
 
-use integration_tests::agent;
+use integration_tests::agent_command;
 
 use super::assert_none;
 use super::block::{Block, Kind, Language};
@@ -64,7 +63,7 @@ fn rules(text: &str) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("appspec.yml");
     fs_err::write(&path, text).unwrap();
-    let output = Command::new(agent())
+    let output = agent_command()
         .args(["validate", "--output", "json"])
         .arg(&path)
         .output()
@@ -125,7 +124,7 @@ fn configurations_can_be_used() {
 /// Fails also for a warning: an example has none.
 fn check(path: &Path, configuration: &str) -> Result<(), String> {
     fs_err::write(path, configuration).unwrap();
-    let output = Command::new(agent())
+    let output = agent_command()
         .arg("--config")
         .arg(path)
         .args(["config", "check"])

@@ -5,10 +5,9 @@
 //! A block's first line (` ```LANGUAGE,ATTRIBUTE,... `) says what it is; `block::Block` has the list.
 
 #![expect(
-    clippy::disallowed_methods,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a failure fails the test; programs are started as users start them"
+    reason = "a failure fails the test"
 )]
 
 mod agent_calls;

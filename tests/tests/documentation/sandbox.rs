@@ -4,7 +4,7 @@
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use integration_tests::{agent, is_alive};
 
@@ -112,7 +112,7 @@ impl Sandbox {
             directory.display(),
             self.here(command)
         );
-        let status = Command::new("bash")
+        let status = integration_tests::command("bash")
             .args(["-c", &script])
             .current_dir(&self.working_directory)
             .env_clear()

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use integration_tests::agent;
+use integration_tests::{agent_command, command};
 
 use super::agent_calls::agent_calls;
 use super::assert_none;
@@ -105,7 +105,7 @@ fn calls_in_running_text_are_understood() {
 }
 
 fn parses(script: &str) -> Result<(), String> {
-    let mut bash = Command::new("bash")
+    let mut bash = command("bash")
         .arg("-n")
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
@@ -143,7 +143,7 @@ fn is_understood(call: &[String]) -> Result<(), String> {
 }
 
 fn help(name: &str, arguments: &[String]) -> Result<(), String> {
-    let output = Command::new(agent())
+    let output = agent_command()
         .arg0(name)
         .args(arguments)
         .arg("--help")

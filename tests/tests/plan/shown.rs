@@ -1,19 +1,15 @@
 //! What people see.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use integration_tests::{TestHost, agent};
+use integration_tests::{TestHost, agent_command, command};
 
 use crate::bundles;
 
 /// The plan of the bundle at `location`, with what differs from host to host made the same.
 fn shown(host: &TestHost, location: &Path, arguments: &[&str]) -> String {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test starts the program under test"
-    )]
-    let output = Command::new(agent())
+    let output = agent_command()
         .args(["plan", "-g", "web", "-c"])
         .arg(host.configuration())
         .arg("-l")
@@ -27,8 +23,7 @@ fn shown(host: &TestHost, location: &Path, arguments: &[&str]) -> String {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(!text.contains('\x1b'), "{text}");
     let own = |flag: &str| {
-        #[expect(clippy::disallowed_methods, reason = "a test's own set-up")]
-        let output = Command::new("id").arg(flag).arg("-n").output().unwrap();
+        let output = command("id").arg(flag).arg("-n").output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
     let owner = format!("{}:{}", own("-u"), own("-g"));

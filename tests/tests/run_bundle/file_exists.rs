@@ -1,6 +1,6 @@
 //! What happens to files that are in the way.
 
-use integration_tests::{Bundle, TestHost, snapshot};
+use integration_tests::{Bundle, TestHost, command, snapshot};
 use rstest::rstest;
 
 fn bundle(host: &TestHost, behavior: &str) -> Bundle {
@@ -121,11 +121,7 @@ fn overwrite_replaces_a_running_program() {
     let host = TestHost::new();
     let program = host.destination().join("program");
     fs_err::copy("/bin/sleep", &program).unwrap();
-    #[expect(clippy::disallowed_methods, reason = "a test starts a program")]
-    let mut running = std::process::Command::new(&program)
-        .arg("600")
-        .spawn()
-        .unwrap();
+    let mut running = command(&program).arg("600").spawn().unwrap();
     let bundle = host
         .bundle()
         .appspec(&format!(

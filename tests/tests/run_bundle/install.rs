@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use integration_tests::{Bundle, Kind, TestHost, running_as_root, snapshot};
+use integration_tests::{Bundle, Kind, TestHost, command, running_as_root, snapshot};
 
 fn bundle(host: &TestHost) -> Bundle {
     host.bundle().appspec(&format!(
@@ -233,11 +233,7 @@ fn a_full_disk_leaves_the_old_revision_and_its_records() {
     let host = TestHost::new();
     let to = host.destination();
     let mount = |arguments: &[&str]| {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a test makes a small file system"
-        )]
-        std::process::Command::new(arguments[0])
+        command(arguments[0])
             .args(&arguments[1..])
             .status()
             .unwrap()

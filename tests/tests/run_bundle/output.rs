@@ -1,15 +1,11 @@
 //! What a person or a pipeline sees.
 
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
-use integration_tests::{TestHost, agent};
+use integration_tests::{TestHost, agent_command};
 
 fn plain(host: &TestHost, arguments: &[&str]) -> Output {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test starts the program under test"
-    )]
-    Command::new(agent())
+    agent_command()
         .arg("run-bundle")
         .arg("-c")
         .arg(host.configuration())
@@ -110,11 +106,7 @@ fn a_reader_that_goes_away_does_not_stop_the_deployment() {
         .bundle()
         .appspec("hooks:\n  AfterInstall:\n  - location: hook.sh\n")
         .script("hook.sh", &format!("seq 20000; touch {}", marker.display()));
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test starts the program under test"
-    )]
-    let mut child = Command::new(agent())
+    let mut child = agent_command()
         .args(["run-bundle", "-l", bundle.path().to_str().unwrap(), "-c"])
         .arg(host.configuration())
         .stdin(Stdio::null())
@@ -132,11 +124,7 @@ fn without_a_configuration_everything_goes_under_the_users_state_directory() {
     let host = TestHost::new();
     let bundle = host.bundle().appspec("");
     let state = host.path("state");
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test starts the program under test"
-    )]
-    let output = Command::new(agent())
+    let output = agent_command()
         .args([
             "run-bundle",
             "--output",

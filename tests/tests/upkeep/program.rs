@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use integration_tests::{TestHost, agent};
+use integration_tests::{TestHost, agent_command};
 use serde_json::Value;
 
 /// One run of `agent`, to be refined and run.
@@ -35,11 +35,7 @@ impl Program {
         configuration: &Path,
         arguments: impl IntoIterator<Item = A>,
     ) -> Self {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a test starts the program under test"
-        )]
-        let mut command = Command::new(agent());
+        let mut command = agent_command();
         command
             .arg("--config")
             .arg(configuration)

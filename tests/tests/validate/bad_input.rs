@@ -1,5 +1,6 @@
 //! Input that nobody meant as an AppSpec: an answer in bounded memory, and the right exit status.
 
+use integration_tests::{agent, command};
 use rstest::rstest;
 
 use super::*;
@@ -54,10 +55,7 @@ fn limited_memory(path: &Path) -> Ran {
         agent().display(),
         path.display()
     );
-    let output = Command::new("/bin/sh")
-        .args(["-c", &shell])
-        .output()
-        .unwrap();
+    let output = command("/bin/sh").args(["-c", &shell]).output().unwrap();
     Ran {
         status: output.status.code().unwrap(),
         stdout: String::from_utf8(output.stdout).unwrap(),

@@ -1,10 +1,9 @@
 //! `agent validate`, `explain` and `schema` as processes: the corpus, the outputs, hostile input.
 
 #![expect(
-    clippy::disallowed_methods,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a failure fails the test; the program is started as its users start it"
+    reason = "a failure fails the test"
 )]
 
 mod bad_input;
@@ -16,9 +15,9 @@ mod schemas;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use integration_tests::agent;
+use integration_tests::agent_command;
 
 /// How a run ended.
 struct Ran {
@@ -46,7 +45,7 @@ fn run(directory: &Path, arguments: &[&str]) -> Ran {
 }
 
 fn run_with_input(directory: &Path, arguments: &[&str], input: &[u8]) -> Ran {
-    let mut child = Command::new(agent())
+    let mut child = agent_command()
         .args(arguments)
         .current_dir(directory)
         .env_remove("NO_COLOR")

@@ -1,10 +1,9 @@
 //! `agent metrics`, with an agent and without, and by whom.
 
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 
 use integration_tests::fakes::command_service::DeploymentEnd;
-use integration_tests::{agent, eventually, running_as_root};
+use integration_tests::{agent_command, eventually, running_as_root};
 
 use super::{asked, deployments, end, host, value};
 
@@ -41,11 +40,7 @@ fn only_root_and_the_agents_user_may_ask() {
     fs_err::set_permissions(lock, PermissionsExt::from_mode(0o644)).unwrap();
     let mode = fs_err::metadata(&socket).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test starts the program under test"
-    )]
-    let mut command = Command::new(agent());
+    let mut command = agent_command();
     command
         .args(["metrics", "--config"])
         .arg(daemon.host.configuration());

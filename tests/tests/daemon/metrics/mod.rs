@@ -5,24 +5,19 @@ mod asking;
 mod counting;
 mod file;
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use integration_tests::fakes::command_service::{DeploymentEnd, ScriptedDeployment};
 use integration_tests::openmetrics::Exposition;
-use integration_tests::{DaemonHost, agent, eventually};
+use integration_tests::{DaemonHost, agent_command, eventually};
 
 /// `agent metrics`.
 pub(super) fn ask(daemon: &DaemonHost) -> Output {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test starts the program under test"
-    )]
-    let output = Command::new(agent())
+    agent_command()
         .args(["metrics", "--config"])
         .arg(daemon.host.configuration())
         .output()
-        .unwrap();
-    output
+        .unwrap()
 }
 
 pub(super) fn read(output: &Output) -> Exposition {
