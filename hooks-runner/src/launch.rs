@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
@@ -209,11 +209,8 @@ impl Program {
         lock: &File,
         environment: &[(OsString, OsString)],
     ) -> io::Result<Child> {
-        let by_descriptor = self
-            .opened
-            .as_ref()
-            .map(|file| PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd())));
-        let attempt = |path: &Path| {
+        let opened = self.opened.as_deref().map(AsRawFd::as_raw_fd);
+        let attempt = |path: &Path, passed: Option<RawFd>| {
             #[expect(
                 clippy::disallowed_methods,
                 reason = "this is the launch module, the one place that starts the runner"
@@ -228,13 +225,19 @@ impl Program {
                 // Nobody may be left to read them; what the runner has to say is in its outcome.
                 .stdout(Stdio::null())
                 .stderr(Stdio::null());
-            sys::detach(&mut command);
+            sys::detach(&mut command, passed);
             command.spawn()
         };
-        match by_descriptor.map(|path| attempt(&path)) {
+        // Not close-on-exec: an emulator of its processor or another interpreter that the kernel
+        // starts instead opens it once more. The runner closes it.
+        let by_descriptor = opened.map(|descriptor| {
+            let path = PathBuf::from(format!("/proc/self/fd/{descriptor}"));
+            attempt(&path, Some(descriptor))
+        });
+        match by_descriptor {
             Some(Ok(child)) => Ok(child),
             // No /proc, or the file could not be opened: by name.
-            Some(Err(_)) | None => attempt(&self.path),
+            Some(Err(_)) | None => attempt(&self.path, None),
         }
     }
 }

@@ -333,11 +333,12 @@ pub(crate) fn close_inherited_descriptors() {
 }
 
 /// Makes `command` start in a session of its own with SIGINT and SIGTERM blocked, so that a
-/// terminal's Ctrl-C does not reach it and no early request to stop is lost.
-pub(crate) fn detach(command: &mut Command) {
-    // SAFETY: setsid and sigprocmask are async-signal-safe, and the set is a local.
+/// terminal's Ctrl-C does not reach it and no early request to stop is lost. It inherits `passed`,
+/// which has to be open for as long as `command` may be spawned.
+pub(crate) fn detach(command: &mut Command, passed: Option<RawFd>) {
+    // SAFETY: setsid, sigprocmask and fcntl are async-signal-safe, and the set is a local.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             if libc::setsid() < 0 {
                 return Err(io::Error::last_os_error());
             }
@@ -346,6 +347,11 @@ pub(crate) fn detach(command: &mut Command) {
             libc::sigaddset(&raw mut set, libc::SIGINT);
             libc::sigaddset(&raw mut set, libc::SIGTERM);
             if libc::sigprocmask(libc::SIG_BLOCK, &raw const set, ptr::null_mut()) < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            if let Some(descriptor) = passed
+                && libc::fcntl(descriptor, libc::F_SETFD, 0) < 0
+            {
                 return Err(io::Error::last_os_error());
             }
             Ok(())

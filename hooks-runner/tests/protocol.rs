@@ -237,6 +237,25 @@ fn a_runner_at_work_does_not_mind_that_its_program_is_replaced() {
     assert_eq!(running.wait().unwrap().result, ScriptResult::Succeeded);
 }
 
+/// An executable of `body` as the runner.
+fn instead(fixture: &Fixture, body: &str) -> Program {
+    let path = fixture.path("instead");
+    fs::write(fixture.path("written"), format!("#!/bin/sh\n{body}\n")).unwrap();
+    // By another process, see there.
+    common::copy_program(fixture.path("written"), &path);
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    Program::new(path)
+}
+
+#[test]
+fn a_program_that_the_kernel_starts_by_an_interpreter_is_found_by_it() {
+    let fixture = Fixture::sh("echo ran");
+    let runner = env!("CARGO_BIN_EXE_hooks-runner");
+    let program = instead(&fixture, &format!("exec '{runner}' \"$@\""));
+    assert_eq!(launched_with(&program, &fixture), ScriptResult::Succeeded);
+    assert_eq!(fixture.stdout_entries(), ["ran"]);
+}
+
 /// Cut at each length, and each byte changed.
 fn damaged(bytes: &[u8]) -> Vec<Vec<u8>> {
     let cut = (0..bytes.len()).map(|length| bytes[..length].to_vec());
