@@ -2,18 +2,18 @@
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File};
-use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd as _, AsRawFd, RawFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::Pid;
@@ -24,6 +24,9 @@ use crate::program::PROGRAM_NAME;
 use crate::request::Request;
 use crate::run_dir::{OUTCOME, REQUEST, RunDir, RunDirError, STARTED, Started};
 use crate::sys;
+
+/// The most that is read of what a runner has said that left no outcome, in bytes.
+const LAST_WORDS_BYTES: u64 = 1000;
 
 /// A script cannot be launched, or its outcome cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +91,7 @@ pub enum LaunchError {
     NoOutcome {
         /// The run directory.
         run_dir: PathBuf,
-        /// How the runner ended, as far as known.
+        /// How the runner ended, and what it has said, as far as known.
         ended: String,
         /// Whether the script had begun.
         started: bool,
@@ -222,9 +225,11 @@ impl Program {
                 .env_clear()
                 .envs(environment.iter().map(|(name, value)| (name, value)))
                 .stdin(Stdio::from(lock.try_clone()?))
-                // Nobody may be left to read them; what the runner has to say is in its outcome.
                 .stdout(Stdio::null())
-                .stderr(Stdio::null());
+                // What the runner has to say is in its outcome. This is for one that cannot write
+                // one, or that the loader or an interpreter does not let begin; nobody may be left
+                // to read it.
+                .stderr(Stdio::piped());
             sys::detach(&mut command, passed);
             command.spawn()
         };
@@ -329,9 +334,12 @@ impl Running {
             run_dir: self.run_dir.path().to_owned(),
             source,
         };
-        let status = match self.child {
-            Some((child, pid)) => wait_for_child(child, &pid).map_err(failed)?,
-            None => None,
+        let (status, errors) = match self.child {
+            Some((mut child, pid)) => {
+                let errors = child.stderr.take();
+                (wait_for_child(child, &pid).map_err(failed)?, errors)
+            }
+            None => (None, None),
         };
         if status.is_none()
             && let Some(lock) = self.run_dir.open_existing_lock()?
@@ -346,7 +354,7 @@ impl Running {
         }
         read_outcome(&self.run_dir)?.ok_or_else(|| LaunchError::NoOutcome {
             run_dir: self.run_dir.path().to_owned(),
-            ended: describe(status),
+            ended: describe(status, errors.map(last_words).as_deref()),
             started: self.run_dir.has(STARTED),
         })
     }
@@ -380,15 +388,33 @@ fn wait_for_child(mut child: Child, pid: &Mutex<Option<Pid>>) -> io::Result<Opti
     }
 }
 
-fn describe(status: Option<ExitStatus>) -> String {
-    match status {
+fn describe(status: Option<ExitStatus>, said: Option<&str>) -> String {
+    let ended = match status {
         None => "it is gone".to_owned(),
         Some(status) => match (status.code(), status.signal()) {
             (Some(code), _) => format!("exit code {code}"),
             (_, Some(signal)) => format!("killed by signal {signal}"),
             _ => "it is gone".to_owned(),
         },
+    };
+    match said {
+        None | Some("") => ended,
+        Some(said) => format!("{ended}: {said}"),
     }
+}
+
+/// What a runner that has ended has written to its standard error, on one line.
+fn last_words(errors: ChildStderr) -> String {
+    let mut bytes = Vec::new();
+    // All of it is there by now; a process that the runner has forked may hold the pipe open.
+    if fcntl(errors.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).is_ok() {
+        let _ = errors.take(LAST_WORDS_BYTES).read_to_end(&mut bytes);
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.trim().replace(char::is_control, " ");
+    let own = text.strip_prefix(PROGRAM_NAME);
+    let own = own.and_then(|text| text.strip_prefix(": "));
+    own.unwrap_or(&text).to_owned()
 }
 
 /// Asks a runner to end its script, as Ctrl-C would: the outcome is then

@@ -2,7 +2,8 @@
 //!
 //! The agent never runs a script itself. It starts the program `hooks-runner`, which outlives it,
 //! and talks to it through files only, so that an agent that is stopped, upgraded or killed
-//! loses nothing: the next one finds the directory and knows what became of the script.
+//! loses nothing: the next one finds the directory and knows what became of the script. What the
+//! runner says to its standard error is read only where it has left no outcome.
 //!
 //! # The run directory
 //! Made by the agent for one script, 0700, on one file system:

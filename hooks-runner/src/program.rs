@@ -77,7 +77,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// For people who run it by hand; under the agent this goes nowhere.
+/// For people who run it by hand, and for the agent where there is no outcome.
 fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "hooks-runner: {text}");
 }
@@ -88,10 +88,11 @@ fn complain(text: &str) {
 )]
 fn run(path: PathBuf) -> Result<(), ProgramError> {
     let run_dir = RunDir::open(&path)?;
-    let signals = prepare_process()?;
+    part_from_caller();
     let lock = run_dir.claim(take_stdin()?)?;
     let mut place = run_dir.prepare_outcome()?;
-    let (mut outcome, capture) = match execute(&run_dir, &signals) {
+    // From here on, whatever fails is said in the outcome.
+    let (mut outcome, capture) = match execute(&run_dir) {
         Ok(finished) => finished,
         Err(error) => {
             let message = chain(&error);
@@ -102,7 +103,7 @@ fn run(path: PathBuf) -> Result<(), ProgramError> {
     if let Some(capture) = capture {
         match sys::fork_single_threaded() {
             Ok(None) => {
-                drop((lock, place, signals));
+                drop((lock, place));
                 read_on(capture);
                 return Ok(());
             }
@@ -132,12 +133,16 @@ fn run(path: PathBuf) -> Result<(), ProgramError> {
 }
 
 /// A process of its own session, with nothing of the caller's but the environment.
-fn prepare_process() -> Result<SignalFd, ProgramError> {
+fn part_from_caller() {
     // Names in ps: the program may have been started through /proc/self/fd.
     let _ = nix::sys::prctl::set_name(c"hooks-runner");
     // Fails when we lead a group already, as under a shell; then Ctrl-C there reaches us.
     let _ = nix::unistd::setsid();
     umask(Mode::from_bits_truncate(0o022));
+}
+
+/// The signals that are watched; from here on, orphans are left to us.
+fn prepare_to_watch() -> Result<SignalFd, ProgramError> {
     let mut watched = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGCHLD] {
         watched.add(signal);
@@ -166,16 +171,14 @@ fn take_stdin() -> Result<OwnedFd, ProgramError> {
 }
 
 /// Runs the script. The capture comes back when its output is still open.
-fn execute(
-    run_dir: &RunDir,
-    signals: &SignalFd,
-) -> Result<(Outcome, Option<Capture>), ProgramError> {
+fn execute(run_dir: &RunDir) -> Result<(Outcome, Option<Capture>), ProgramError> {
+    let signals = prepare_to_watch()?;
     let bytes = run_dir.read(REQUEST)?.ok_or(ProgramError::NoRequest)?;
     let request = Request::decode(&bytes).map_err(|error| run_dir.format_error(REQUEST, error))?;
     let mut capture = Capture::new(&request);
     let mut warnings = Vec::new();
     let (result, duration_ms) =
-        match start(run_dir, &request, &mut capture, signals, &mut warnings)? {
+        match start(run_dir, &request, &mut capture, &signals, &mut warnings)? {
             Ok(ran) => ran,
             Err(result) => (result, 0),
         };

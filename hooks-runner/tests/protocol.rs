@@ -256,6 +256,50 @@ fn a_program_that_the_kernel_starts_by_an_interpreter_is_found_by_it() {
     assert_eq!(fixture.stdout_entries(), ["ran"]);
 }
 
+fn fails_to_begin(program: &Program, fixture: &Fixture) -> String {
+    let environment = fixture.environment.clone();
+    let running =
+        hooks_runner::launch(program, &fixture.run_dir(), &fixture.request, environment).unwrap();
+    let error = running.wait().unwrap_err();
+    assert!(
+        matches!(&error, LaunchError::NoOutcome { started: false, .. }),
+        "{error}"
+    );
+    error.to_string()
+}
+
+#[test]
+fn why_a_runner_left_no_outcome_is_in_the_error() {
+    let fixture = Fixture::sh("touch \"$DIR/ran\"").ends("holder");
+    let unwritable = fixture.path("run/.outcome.json.tmp");
+    fs::create_dir(fixture.run_dir()).unwrap();
+    fs::set_permissions(fixture.run_dir(), PermissionsExt::from_mode(0o700)).unwrap();
+    fs::create_dir(&unwritable).unwrap();
+    let text = fails_to_begin(&program(), &fixture);
+    let reason = format!(
+        "(exit code 1: cannot write {}: ",
+        fixture.path("run/outcome.json").display()
+    );
+    assert!(
+        text.contains(&reason) && text.contains("never started"),
+        "{text}"
+    );
+    fs::remove_dir(unwritable).unwrap();
+
+    // As the loader says it, and with somebody who holds the pipe open.
+    let body =
+        "printf 'libx.so:\\n not found\\n' >&2; sleep 60 & echo $! > \"$DIR/holder\"; exit 127";
+    let text = fails_to_begin(&instead(&fixture, body), &fixture);
+    assert!(
+        text.contains("(exit code 127: libx.so:  not found)"),
+        "{text}"
+    );
+    assert!(common::is_alive(fixture.pid("holder")), "it was waited for");
+    let text = fails_to_begin(&instead(&fixture, "kill -9 $$"), &fixture);
+    assert!(text.contains("(killed by signal 9)"), "{text}");
+    assert!(!fixture.path("ran").exists());
+}
+
 /// Cut at each length, and each byte changed.
 fn damaged(bytes: &[u8]) -> Vec<Vec<u8>> {
     let cut = (0..bytes.len()).map(|length| bytes[..length].to_vec());

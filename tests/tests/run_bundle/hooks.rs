@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use integration_tests::{Bundle, Outcome, TestHost, eventually, is_alive};
+use integration_tests::{Bundle, Outcome, TestHost, agent, command, eventually, is_alive};
 
 fn bundle(host: &TestHost, hook: &str, body: &str) -> Bundle {
     host.bundle()
@@ -320,4 +320,41 @@ fn hardening_keys_narrow_the_environment() {
         .run();
     outcome.assert_success();
     assert!(!stdout(&outcome).iter().any(|line| line.starts_with("LD_")));
+}
+
+#[test]
+fn why_the_runner_could_not_begin_is_in_the_result_and_in_the_log() {
+    let host = TestHost::new();
+    let marker = host.path("ran");
+    let bundle = bundle(&host, "", &format!("touch {}", marker.display()));
+    let programs = host.path("programs");
+    fs_err::create_dir(&programs).unwrap();
+    fs_err::copy(agent(), programs.join("agent")).unwrap();
+    let runner = programs.join("hooks-runner");
+    fs_err::write(
+        &runner,
+        "#!/bin/sh\necho 'libx.so.1 is not there' >&2\nexit 127\n",
+    )
+    .unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs_err::set_permissions(&runner, mode).unwrap();
+    let output = command(programs.join("agent"))
+        .args(["run-bundle", "-c"])
+        .arg(host.configuration())
+        .arg("-l")
+        .arg(bundle.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let log = fs_err::read_to_string(host.path("log/codedeploy-local.log")).unwrap();
+    for text in [String::from_utf8(output.stdout).unwrap(), log] {
+        for said in [
+            "could not run hook.sh: the runner of ",
+            "has left no outcome (exit code 127: libx.so.1 is not there)",
+            "its script was never started",
+        ] {
+            assert!(text.contains(said), "{said} in:\n{text}");
+        }
+    }
+    assert!(!marker.exists());
 }
