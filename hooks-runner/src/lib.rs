@@ -50,6 +50,7 @@ mod environment;
 mod error;
 mod foresight;
 mod format;
+mod kin;
 mod launch;
 mod lines;
 mod log_file;

@@ -113,18 +113,19 @@ pub(crate) fn signal(target: &Process, signal: Signal) -> Result<(), Errno> {
     let same =
         || process(target.pid).is_ok_and(|now| now.start_time == target.start_time && !now.ended);
     let errno = |error: io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
-    match ProcessDescriptor::open(target.pid) {
+    match ProcessDescriptor::open(target.pid).map_err(errno) {
         Ok(descriptor) if same() => descriptor.signal(signal as libc::c_int).map_err(errno),
         Ok(_) => Err(Errno::ESRCH),
-        // Kernels before 5.3: between the look and the signal the pid would have to come around.
-        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
+        // A kernel before 5.3, or a filter of system calls: whoever may not signal a process may
+        // still open it. Between the look and the signal the pid would have to come around.
+        Err(Errno::ENOSYS | Errno::EPERM) => {
             if same() {
                 kill(Pid::from_raw(target.pid), signal)
             } else {
                 Err(Errno::ESRCH)
             }
         }
-        Err(error) => Err(errno(error)),
+        Err(error) => Err(error),
     }
 }
 

@@ -28,7 +28,7 @@ use crate::request::Request;
 use crate::run_dir::{OUTCOME, REQUEST, RunDir, RunDirError, Started};
 use crate::script::Script;
 use crate::start::{self, Start};
-use crate::supervise::{self, Supervisor};
+use crate::supervise::{self, Family, Supervisor};
 use crate::sys::{self, ExecError, Spawn, Step};
 
 /// The runner's own work failed; the script was not started, or its result is lost.
@@ -141,8 +141,8 @@ fn part_from_caller() {
     umask(Mode::from_bits_truncate(0o022));
 }
 
-/// The signals that are watched; from here on, orphans are left to us.
-fn prepare_to_watch() -> Result<SignalFd, ProgramError> {
+/// The signals that are watched, and why orphans are not left to us, if they are not.
+fn prepare_to_watch() -> Result<(SignalFd, Result<(), Errno>), ProgramError> {
     let mut watched = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGCHLD] {
         watched.add(signal);
@@ -154,9 +154,8 @@ fn prepare_to_watch() -> Result<SignalFd, ProgramError> {
     blocked.thread_block().map_err(set_up("signals"))?;
     let signals = SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
         .map_err(set_up("signals"))?;
-    nix::sys::prctl::set_child_subreaper(true).map_err(set_up("child subreaper"))?;
     nix::unistd::chdir("/").map_err(set_up("working directory"))?;
-    Ok(signals)
+    Ok((signals, nix::sys::prctl::set_child_subreaper(true)))
 }
 
 /// Moves what came as standard input out of the way, close-on-exec.
@@ -172,16 +171,22 @@ fn take_stdin() -> Result<OwnedFd, ProgramError> {
 
 /// Runs the script. The capture comes back when its output is still open.
 fn execute(run_dir: &RunDir) -> Result<(Outcome, Option<Capture>), ProgramError> {
-    let signals = prepare_to_watch()?;
+    let (signals, adoption) = prepare_to_watch()?;
     let bytes = run_dir.read(REQUEST)?.ok_or(ProgramError::NoRequest)?;
     let request = Request::decode(&bytes).map_err(|error| run_dir.format_error(REQUEST, error))?;
     let mut capture = Capture::new(&request);
     let mut warnings = Vec::new();
-    let (result, duration_ms) =
-        match start(run_dir, &request, &mut capture, &signals, &mut warnings)? {
-            Ok(ran) => ran,
-            Err(result) => (result, 0),
-        };
+    let (result, duration_ms) = match start(
+        run_dir,
+        &request,
+        &mut capture,
+        &signals,
+        adoption,
+        &mut warnings,
+    )? {
+        Ok(ran) => ran,
+        Err(result) => (result, 0),
+    };
     warnings.extend(capture.warnings());
     let outcome = Outcome {
         result,
@@ -198,6 +203,7 @@ fn start(
     request: &Request,
     capture: &mut Capture,
     signals: &SignalFd,
+    adoption: Result<(), Errno>,
     warnings: &mut Vec<String>,
 ) -> Result<Result<(ScriptResult, u64), ScriptResult>, ProgramError> {
     let script = match Script::examine(&request.script) {
@@ -220,15 +226,19 @@ fn start(
         .pass()
         .map_err(set_up("start of the script"))
         .and_then(|()| record_start(run_dir, held.pid().as_raw()))
-        .and_then(|()| {
+        .and_then(|started| {
             Failpoint::RunnerRelease
                 .pass()
-                .map_err(set_up("start of the script"))
+                .map_err(set_up("start of the script"))?;
+            Ok(started)
         });
-    if let Err(error) = recorded {
-        held.abandon();
-        return Err(error);
-    }
+    let started = match recorded {
+        Ok(started) => started,
+        Err(error) => {
+            held.abandon();
+            return Err(error);
+        }
+    };
     let pid = held.pid();
     let [stdout, stderr] = pipes;
     for (pipe, stream) in [(stdout, Stream::Stdout), (stderr, Stream::Stderr)] {
@@ -242,7 +252,11 @@ fn start(
         let reason = explain(error, &start, &script);
         return Ok(Err(ScriptResult::CouldNotStart { reason }));
     }
-    let (result, more) = Supervisor::new(request, capture, signals, pid, begin)
+    let family = match adoption {
+        Ok(()) => Family::Descendants,
+        Err(refused) => Family::Kin { started, refused },
+    };
+    let (result, more) = Supervisor::new(request, capture, signals, pid, family, begin)
         .run()
         .map_err(|source| ProgramError::Watch { source })?;
     warnings.extend(more);
@@ -280,7 +294,7 @@ fn fork_script(
     Ok((held, [stdout, stderr]))
 }
 
-fn record_start(run_dir: &RunDir, script: i32) -> Result<(), ProgramError> {
+fn record_start(run_dir: &RunDir, script: i32) -> Result<Started, ProgramError> {
     let identity = |pid| processes::process(pid).map_err(set_up("/proc"));
     let own = identity(std::process::id().cast_signed())?;
     let script = identity(script)?;
@@ -288,7 +302,7 @@ fn record_start(run_dir: &RunDir, script: i32) -> Result<(), ProgramError> {
     let time = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    run_dir.write_started(&Started {
+    let started = Started {
         pid: own.pid,
         start_time: own.start_time,
         script_pid: script.pid,
@@ -296,8 +310,9 @@ fn record_start(run_dir: &RunDir, script: i32) -> Result<(), ProgramError> {
         boot_id,
         marks: environment::marks(|name| std::env::var(name).ok()),
         time_ms: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
-    })?;
-    Ok(())
+    };
+    run_dir.write_started(&started)?;
+    Ok(started)
 }
 
 fn explain(error: ExecError, start: &Start, script: &Script) -> String {

@@ -29,6 +29,7 @@ use crate::elevation::Elevation;
 use crate::outcome::{self, ScriptResult};
 use crate::processes;
 use crate::request::{OutputsLeftOpen, Request};
+use crate::run_dir::Started;
 use crate::sys::{self, Exit};
 
 /// From SIGTERM to SIGKILL (contract: hooks, differences).
@@ -48,6 +49,9 @@ const SHUTDOWN_DRAIN: Duration = Duration::from_secs(1);
 pub(crate) const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// Between two looks for survivors after SIGKILL.
 const KILL_INTERVAL: Duration = Duration::from_millis(10);
+/// Between two looks for processes of a script that is being ended and that are not our children:
+/// nothing wakes us at their end.
+const ORPHANS_INTERVAL: Duration = Duration::from_millis(100);
 /// Between two tries when the kernel cannot wait for us.
 const POLL_PAUSE: Duration = Duration::from_millis(50);
 /// The most processes that a warning names.
@@ -118,12 +122,28 @@ enum Phase {
     },
 }
 
+/// By what the processes of a script are known when they have to be ended.
+#[derive(Debug)]
+pub(crate) enum Family {
+    /// By descent: orphans among them become our children.
+    Descendants,
+    /// As after the death of a runner, see [`crate::kin`]: the kernel, an emulation of it or a
+    /// filter of system calls does not let us have the orphans.
+    Kin {
+        /// What the script is recognised by.
+        started: Started,
+        /// Why orphans are not left to us.
+        refused: Errno,
+    },
+}
+
 /// A running script.
 pub(crate) struct Supervisor<'a> {
     request: &'a Request,
     capture: &'a mut Capture,
     signals: &'a SignalFd,
     script: Pid,
+    family: Family,
     reaped: bool,
     elevation: Option<Elevation>,
     deadline: Option<Instant>,
@@ -137,6 +157,7 @@ impl<'a> Supervisor<'a> {
         capture: &'a mut Capture,
         signals: &'a SignalFd,
         script: Pid,
+        family: Family,
         start: Instant,
     ) -> Self {
         Self {
@@ -144,6 +165,7 @@ impl<'a> Supervisor<'a> {
             capture,
             signals,
             script,
+            family,
             reaped: false,
             elevation: Elevation::of(request),
             deadline: start.checked_add(Duration::from_secs(request.timeout_seconds)),
@@ -223,8 +245,9 @@ impl<'a> Supervisor<'a> {
                 }
             }
             Phase::Terminating { result, kill_at } => {
-                // Every last process of the hook is our child in the end.
-                if told.child && self.is_all_over() {
+                // Where orphans are left to us, every last process is our child in the end.
+                let look = told.child || matches!(self.family, Family::Kin { .. });
+                if look && self.is_all_over() {
                     Ok(drain(result, now))
                 } else if now >= kill_at || told.cancel {
                     // A second request to cancel is final.
@@ -353,6 +376,15 @@ impl<'a> Supervisor<'a> {
     }
 
     fn terminate(&mut self, result: ScriptResult, now: Instant) -> Phase {
+        if let Family::Kin { refused, .. } = &self.family {
+            self.warnings.push(format!(
+                "this host does not leave orphaned processes to the runner \
+                 (PR_SET_CHILD_SUBREAPER: {}), so those of the script were recognised by their \
+                 session and environment; one that has left its session with another environment, \
+                 or whose environment cannot be read, goes on",
+                refused.desc()
+            ));
+        }
         self.signal_group(Signal::SIGTERM);
         if self.is_all_over() {
             return drain(result, now);
@@ -411,7 +443,10 @@ impl<'a> Supervisor<'a> {
                     Some(*until)
                 }
             }
-            Phase::Terminating { kill_at, .. } => Some(*kill_at),
+            Phase::Terminating { kill_at, .. } => Some(match self.family {
+                Family::Descendants => *kill_at,
+                Family::Kin { .. } => (*kill_at).min(Instant::now() + ORPHANS_INTERVAL),
+            }),
             Phase::Killing { .. } => Some(Instant::now() + KILL_INTERVAL),
         }
     }

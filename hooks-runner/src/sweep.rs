@@ -1,10 +1,8 @@
 //! Ends what is left of a script whose runner was killed.
 //!
 //! While a runner lives it knows its script's processes: all are its descendants. After its death
-//! they have to be recognised, see [`kin`]. Invariant: a process that may be somebody else's is
-//! left alone, and what could not be looked at is said.
-
-mod kin;
+//! they have to be recognised, see [`crate::kin`]. Invariant: a process that may be somebody else's
+//! is left alone, and what could not be looked at is said.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -12,18 +10,16 @@ use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use fs_err as fs;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
 use crate::elevation::Elevation;
+use crate::kin::{self, Kin};
 use crate::launch::LaunchError;
 use crate::processes::{self, Process};
-use crate::program::PROGRAM_NAME;
 use crate::request::Request;
 use crate::run_dir::{OUTCOME, REQUEST, RunDir, RunDirError, Started};
 use crate::supervise::{GRACE, KILL_LIMIT};
-use kin::{Kin, Look};
 
 /// Between two looks: a walk through /proc costs milliseconds on a busy host.
 const INTERVAL: Duration = Duration::from_millis(20);
@@ -152,12 +148,7 @@ impl<'a> Broom<'a> {
     }
 
     fn look(&mut self) -> io::Result<Vec<Process>> {
-        let script = (self.started.script_start_time, self.started.script_pid);
-        let own = std::process::id().cast_signed();
-        let all = processes::all()?;
-        let Kin { members, hidden } = kin::of(script, own, &all, |process| {
-            look_at(process, &self.started.marks)
-        });
+        let Kin { members, hidden } = kin::look(self.started)?;
         self.hidden = self.hidden.max(hidden);
         for process in &members {
             self.found
@@ -219,38 +210,4 @@ impl<'a> Broom<'a> {
             complaints: self.complaints,
         }
     }
-}
-
-fn look_at(process: &Process, marks: &[String]) -> Look {
-    if is_runner(process.pid) {
-        return Look::Runner;
-    }
-    match fs::read(format!("/proc/{}/environ", process.pid)) {
-        Ok(environment) => {
-            let has = |mark: &String| {
-                environment
-                    .split(|byte| *byte == 0)
-                    .any(|entry| entry == mark.as_bytes())
-            };
-            if !marks.is_empty() && marks.iter().all(has) {
-                Look::Marked
-            } else {
-                Look::Unmarked
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Look::Hidden,
-        // It has ended.
-        Err(_) => Look::Unmarked,
-    }
-}
-
-/// Whether it is a runner, or what reads on after one: both have the environment of their script.
-fn is_runner(pid: i32) -> bool {
-    let first_word = |file: &str, end: u8| {
-        fs::read(format!("/proc/{pid}/{file}"))
-            .ok()
-            .and_then(|text| text.split(|byte| *byte == end).next().map(<[u8]>::to_vec))
-    };
-    let is_name = |word: Option<Vec<u8>>| word.is_some_and(|word| word == PROGRAM_NAME.as_bytes());
-    is_name(first_word("comm", b'\n')) && is_name(first_word("cmdline", 0))
 }

@@ -396,7 +396,7 @@ pub(crate) fn local_time(seconds: i64) -> Option<LocalTime> {
 pub(crate) struct ProcessDescriptor(OwnedFd);
 
 impl ProcessDescriptor {
-    /// Opens `pid`; `ENOSYS` before Linux 5.3.
+    /// Opens `pid`, which needs no right to it; `ENOSYS` before Linux 5.3.
     pub(crate) fn open(pid: i32) -> io::Result<Self> {
         // SAFETY: the call takes two integers and returns a new descriptor or -1.
         let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };

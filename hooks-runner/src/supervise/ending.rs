@@ -5,7 +5,8 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
-use super::Supervisor;
+use super::{Family, Supervisor};
+use crate::kin;
 use crate::processes::{self, Process};
 use crate::sys;
 
@@ -30,7 +31,7 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Sends SIGKILL to the group and to every descendant; returns those that were still alive.
+    /// Sends SIGKILL to the group and to all others of the family; returns those that were still alive.
     pub(super) fn kill_all(&mut self) -> Vec<Process> {
         self.signal_group(Signal::SIGKILL);
         let Some(alive) = self.survivors() else {
@@ -51,9 +52,12 @@ impl Supervisor<'_> {
         alive
     }
 
-    /// Descendants that are alive; the ended ones among our children are reaped on the way.
+    /// What is alive of the family; the ended ones among our children are reaped on the way.
     /// `None` when /proc cannot be read.
     fn survivors(&self) -> Option<Vec<Process>> {
+        if let Family::Kin { started, .. } = &self.family {
+            return Some(kin::look(started).ok()?.members);
+        }
         let own = std::process::id().cast_signed();
         let mut family = processes::descendants(own).ok()?;
         for process in &family {

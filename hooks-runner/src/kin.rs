@@ -1,4 +1,5 @@
-//! Which processes belong to a script whose runner is gone: a function of what /proc shows.
+//! Which processes belong to a script where descent does not tell: its runner is gone, or the
+//! kernel does not leave orphans to it. A function of what /proc shows.
 //!
 //! A process belongs to it when
 //! - it is in the script's session. The number of a session means the same one for as long as it
@@ -14,12 +15,17 @@
 //! So a process escapes that left the session, dropped the marks, and whose parent has ended.
 
 use std::collections::{HashMap, HashSet};
+use std::io;
 
-use crate::processes::Process;
+use fs_err as fs;
+
+use crate::processes::{self, Process};
+use crate::program::PROGRAM_NAME;
+use crate::run_dir::Started;
 
 /// What a closer look at a process shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+enum Look {
     /// It carries the script's marks.
     Marked,
     /// It does not.
@@ -32,11 +38,57 @@ pub(super) enum Look {
 
 /// The processes of a script.
 #[derive(Debug, Default)]
-pub(super) struct Kin {
+pub(crate) struct Kin {
     /// Those that are alive.
-    pub(super) members: Vec<Process>,
+    pub(crate) members: Vec<Process>,
     /// How many others might belong to it and could not be looked at.
-    pub(super) hidden: usize,
+    pub(crate) hidden: usize,
+}
+
+/// The processes of the script that `started` tells of; ourselves are never among them.
+///
+/// # Errors
+/// When /proc cannot be read.
+pub(crate) fn look(started: &Started) -> io::Result<Kin> {
+    let script = (started.script_start_time, started.script_pid);
+    let own = std::process::id().cast_signed();
+    Ok(of(script, own, &processes::all()?, |process| {
+        look_at(process, &started.marks)
+    }))
+}
+
+fn look_at(process: &Process, marks: &[String]) -> Look {
+    if is_runner(process.pid) {
+        return Look::Runner;
+    }
+    match fs::read(format!("/proc/{}/environ", process.pid)) {
+        Ok(environment) => {
+            let has = |mark: &String| {
+                environment
+                    .split(|byte| *byte == 0)
+                    .any(|entry| entry == mark.as_bytes())
+            };
+            if !marks.is_empty() && marks.iter().all(has) {
+                Look::Marked
+            } else {
+                Look::Unmarked
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Look::Hidden,
+        // It has ended.
+        Err(_) => Look::Unmarked,
+    }
+}
+
+/// Whether it is a runner, or what reads on after one: both have the environment of their script.
+fn is_runner(pid: i32) -> bool {
+    let first_word = |file: &str, end: u8| {
+        fs::read(format!("/proc/{pid}/{file}"))
+            .ok()
+            .and_then(|text| text.split(|byte| *byte == end).next().map(<[u8]>::to_vec))
+    };
+    let is_name = |word: Option<Vec<u8>>| word.is_some_and(|word| word == PROGRAM_NAME.as_bytes());
+    is_name(first_word("comm", b'\n')) && is_name(first_word("cmdline", 0))
 }
 
 struct View<'a, L> {
@@ -49,12 +101,7 @@ struct View<'a, L> {
 
 /// The living processes among `all` that belong to the script, given by start time and pid.
 /// `own` never does.
-pub(super) fn of(
-    script: (u64, i32),
-    own: i32,
-    all: &[Process],
-    look: impl FnMut(&Process) -> Look,
-) -> Kin {
+fn of(script: (u64, i32), own: i32, all: &[Process], look: impl FnMut(&Process) -> Look) -> Kin {
     let mut view = View {
         script,
         own,
