@@ -140,6 +140,14 @@ pub enum FetchError {
     },
 }
 
+impl FetchError {
+    /// Whether S3 has answered and does not want to give the object, now or later.
+    pub(super) fn is_refusal_of_s3(&self) -> bool {
+        use S3Refusal::{Busy, Network};
+        matches!(self, Self::S3 { reason, .. } if !matches!(reason, Busy | Network(_)))
+    }
+}
+
 fn versioned(version: Option<&str>) -> String {
     version.map_or_else(String::new, |version| format!(" (version {version})"))
 }

@@ -67,6 +67,8 @@ impl Object {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Begun {
     pub(super) object: Object,
+    /// Where the bucket is: only the request for the whole is followed to another region.
+    region: String,
     /// As S3 has it, with its quotes.
     pub(super) etag: Option<String>,
     pub(super) version: Option<String>,
@@ -100,6 +102,7 @@ struct Start {
 struct Session<'a> {
     settings: &'a SourceSettings,
     s3: &'a S3,
+    /// Of `region`.
     client: Client,
     region: String,
     followed: bool,
@@ -131,19 +134,24 @@ pub(super) async fn fetch(
         is_zip: kind == BundleType::Zip,
     };
     let mut resumed = resume(object, partial).await;
-    if resumed.is_none() {
-        partial.clear()?;
+    match &resumed {
+        Some(start) => session.go_to(&start.begun.region, object),
+        None => partial.clear()?,
     }
     let mut delays = settings.timing.s3_delays.iter();
     loop {
+        let is_resumed = resumed.is_some();
         let start = match resumed.take() {
             Some(start) => start,
             None => session.begin(object).await?,
         };
         let error = match session.round(start, partial).await {
             Ok(fetched) => return Ok(fetched),
-            Err(Stop::Failed(error)) => return Err(error),
             Err(Stop::Anew(error)) => error,
+            // The settings or the bucket may be others than when it began, and only the answer to
+            // a request for the whole tells what is so now.
+            Err(Stop::Failed(error)) if is_resumed && error.is_refusal_of_s3() => error,
+            Err(Stop::Failed(error)) => return Err(error),
         };
         let Some(delay) = delays.next() else {
             return Err(error);
@@ -177,6 +185,14 @@ pub(super) fn without_quotes(etag: &str) -> &str {
 }
 
 impl Session<'_> {
+    /// Speaks to `region` from now on.
+    fn go_to(&mut self, region: &str, object: &Object) {
+        if region != self.region {
+            self.client = self.s3.client(self.settings, region, &object.bucket);
+            region.clone_into(&mut self.region);
+        }
+    }
+
     /// Asks for the whole object, in the region where the bucket is.
     async fn begin(&mut self, object: &Object) -> Result<Start, FetchError> {
         let output = loop {
@@ -199,8 +215,7 @@ impl Session<'_> {
                         "the bucket is in another region"
                     );
                     self.followed = true;
-                    self.client = self.s3.client(self.settings, &other, &object.bucket);
-                    self.region = other;
+                    self.go_to(&other, object);
                 }
                 _ => {
                     let (reason, cause) = explain(&error);
@@ -220,6 +235,7 @@ impl Session<'_> {
         }
         let begun = Begun {
             object: object.clone(),
+            region: self.region.clone(),
             etag: output.e_tag().map(str::to_owned),
             version: output.version_id().map(str::to_owned),
             length: output

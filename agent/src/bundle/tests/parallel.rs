@@ -359,6 +359,13 @@ fn asked(requests: &[Request], length: usize) -> usize {
     requests.iter().map(|request| range(request).len()).sum()
 }
 
+/// Waits so long after what fails that an interruption comes first.
+fn patient(server: &ObjectServer) -> SourceSettings {
+    let mut settings = settings(&server.endpoint());
+    settings.timing.s3_delays = vec![std::time::Duration::from_secs(60); 3];
+    settings
+}
+
 #[tokio::test]
 async fn an_interrupted_download_is_gone_on_with() {
     let object = plain(bytes(64 * MIB, 14));
@@ -379,13 +386,7 @@ async fn an_interrupted_download_is_gone_on_with() {
     });
     let place = Place::new();
     let bundle = place.bundle();
-    let sources = Sources::new(SourceSettings {
-        timing: crate::bundle::Timing {
-            s3_delays: vec![std::time::Duration::from_secs(60); 3],
-            ..settings("").timing
-        },
-        ..settings(&server.endpoint())
-    });
+    let sources = Sources::new(patient(&server));
     let revision = revision("key", None, None);
     let result = super::fetch_until(&sources, &revision, &bundle, &interrupted);
     assert!(matches!(result.await, Err(FetchError::Interrupted)));
@@ -398,6 +399,54 @@ async fn an_interrupted_download_is_gone_on_with() {
     let requests = server.requests();
     assert!(asked(&requests, 64 * MIB) <= 56 * MIB, "{requests:?}");
     assert!(requests.iter().all(|request| request.range.is_some()));
+}
+
+/// Answers as S3 does in `region`; requests that are signed for another are sent there.
+fn in_region(region: &str, object: &Object, request: &Request) -> Reply {
+    let signed = request.header("authorization").unwrap();
+    if signed.contains(&format!("/{region}/s3/")) {
+        return answer(object, request);
+    }
+    Reply::refusal("301 Moved Permanently", "PermanentRedirect").with("x-amz-bucket-region", region)
+}
+
+#[rstest::rstest]
+#[case::where_it_began("ap-south-1", 56 * MIB)]
+#[case::anew_where_the_bucket_is_now("us-west-2", usize::MAX)]
+#[tokio::test]
+async fn an_interrupted_download_from_another_region_is_gone_on_with(
+    #[case] region: &'static str,
+    #[case] most: usize,
+) {
+    let object = plain(bytes(64 * MIB, 19));
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let (served, stop) = (object.clone(), Arc::clone(&interrupted));
+    let server = ObjectServer::behaving(Pace::default(), move |request| {
+        let mut reply = in_region("ap-south-1", &served, request);
+        if request
+            .range
+            .as_ref()
+            .is_some_and(|range| range.start >= 40 * MIB)
+        {
+            stop.store(true, Ordering::SeqCst);
+            reply.cut_after = Some(MIB);
+        }
+        reply
+    });
+    let place = Place::new();
+    let bundle = place.bundle();
+    let sources = Sources::new(patient(&server));
+    let asked_for = revision("key", None, None);
+    let result = super::fetch_until(&sources, &asked_for, &bundle, &interrupted);
+    assert!(matches!(result.await, Err(FetchError::Interrupted)));
+    let served = object.clone();
+    let server = ObjectServer::behaving(Pace::default(), move |request| {
+        in_region(region, &served, request)
+    });
+    place.download(&server).await.unwrap();
+    assert!(place.content() == *object.content);
+    let asked = asked(&server.requests(), 64 * MIB);
+    assert!(asked <= most, "{asked}");
 }
 
 #[tokio::test]
