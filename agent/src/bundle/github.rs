@@ -325,9 +325,10 @@ fn wait(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
         return Some(until.duration_since(now).unwrap_or_default());
     }
     if number("x-ratelimit-remaining") == Some(0) {
-        let reset =
-            UNIX_EPOCH + Duration::from_secs(number("x-ratelimit-reset").unwrap_or_default());
-        return Some(reset.duration_since(now).unwrap_or_default());
+        // In seconds since 1970, both: what is no time at all is only a long wait.
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let reset = Duration::from_secs(number("x-ratelimit-reset").unwrap_or_default());
+        return Some(reset.saturating_sub(now));
     }
     None
 }
@@ -426,6 +427,11 @@ mod tests {
             ("x-ratelimit-reset", "1060"),
         ];
         assert_eq!(wait(&headers(&used), now), seconds(60));
+        let never = [
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "18446744073709551615"),
+        ];
+        assert_eq!(wait(&headers(&never), now), seconds(u64::MAX - 1000));
         let past = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "1")];
         assert_eq!(wait(&headers(&past), now), seconds(0));
         assert_eq!(wait(&headers(&[("x-ratelimit-remaining", "5")]), now), None);
