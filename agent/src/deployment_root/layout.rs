@@ -47,6 +47,30 @@ impl DeploymentRoot {
         self.path.join(group)
     }
 
+    /// The directories that are no groups'.
+    pub(super) fn own_directories(&self) -> [PathBuf; 3] {
+        [
+            self.instructions_directory(),
+            self.logs_directory(),
+            self.tracking_directory(),
+        ]
+    }
+
+    /// Whether `group` cannot have a directory because its name is for something else: retention
+    /// would take the agent's records for its deployments.
+    #[must_use]
+    pub fn reserves(&self, group: &DeploymentGroupId) -> bool {
+        let path = self.group(group);
+        let others = [
+            // Of agents that are configured otherwise.
+            self.path.join(DEFAULT_TRACKING_DIRECTORY),
+            self.commands_journal(),
+            self.local_deployments(),
+            self.local_deployments_lock(),
+        ];
+        self.own_directories().contains(&path) || others.contains(&path)
+    }
+
     /// One deployment's directory.
     #[must_use]
     pub fn deployment(

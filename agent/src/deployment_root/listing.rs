@@ -48,11 +48,7 @@ enum Entry {
 /// # Errors
 /// When the root directory cannot be listed.
 pub fn list_groups(root: &DeploymentRoot) -> io::Result<Vec<DeploymentGroupId>> {
-    let not_groups = [
-        root.instructions_directory(),
-        root.logs_directory(),
-        root.tracking_directory(),
-    ];
+    let not_groups = root.own_directories();
     let mut groups = Vec::new();
     for entry in present(fs::read_dir(root.path()))?.into_iter().flatten() {
         let entry = entry?;

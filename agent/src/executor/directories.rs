@@ -24,6 +24,9 @@ impl Host {
     /// When one cannot be made.
     pub fn make_directories(&self, spec: &DeploymentSpec) -> io::Result<DeploymentDirectory> {
         let root = &self.root;
+        if let Some(problem) = self.reserved(spec) {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
         let deployment = root.deployment(&spec.deployment_group_id, &spec.deployment_id);
         fs::create_dir_all(root.path())?;
         for directory in [
@@ -44,6 +47,9 @@ impl Host {
     #[must_use]
     pub fn foresee_directories(&self, spec: &DeploymentSpec) -> Vec<String> {
         let root = &self.root;
+        if let Some(problem) = self.reserved(spec) {
+            return vec![problem];
+        }
         let needed = [
             root.path().to_owned(),
             root.instructions_directory(),
@@ -53,6 +59,18 @@ impl Host {
         let mut problems: Vec<String> = needed.iter().filter_map(|path| closed(path)).collect();
         problems.dedup();
         problems
+    }
+
+    /// What is wrong with the group's name.
+    fn reserved(&self, spec: &DeploymentSpec) -> Option<String> {
+        let group = &spec.deployment_group_id;
+        self.root.reserves(group).then(|| {
+            format!(
+                "the deployment group id {group} is a name that {} has for the agent's own \
+                 records; use another id",
+                self.root.path().display()
+            )
+        })
     }
 }
 

@@ -132,3 +132,33 @@ fn unknown_names_in_permissions_fail_before_anything_is_touched(
     assert!(message.contains(said), "{message}");
     assert!(snapshot(&destination).is_empty());
 }
+
+#[test]
+fn a_group_with_the_name_of_the_agents_own_records_is_refused() {
+    let host =
+        TestHost::with_configuration("ongoing_deployment_tracking: at-work\nmax_revisions: 1");
+    let bundle = host.bundle().appspec("");
+    host.deploy(&bundle).run().assert_success();
+    // As another agent has it.
+    fs_err::create_dir_all(host.root().join("at-work/d-1")).unwrap();
+    let kept = ["deployment-instructions", "at-work", "deployment-logs"];
+    let before = kept.map(|name| snapshot(&host.root().join(name)));
+    for name in kept
+        .into_iter()
+        .chain(["ongoing-deployment", "commands.journal"])
+    {
+        let deployment = || host.deploy(&bundle).arguments(["-g", name]);
+        let outcome = deployment().run();
+        assert!(
+            outcome.stdout.contains(name) && outcome.stdout.contains("use another id"),
+            "{outcome:?}"
+        );
+        assert_ne!(outcome.exit_code, Some(0));
+        let planned = deployment().planned().run();
+        assert!(planned.stdout.contains("use another id"), "{planned:?}");
+    }
+    assert_eq!(kept.map(|name| snapshot(&host.root().join(name))), before);
+    for name in ["ongoing-deployment", "commands.journal"] {
+        assert!(!host.root().join(name).exists(), "{name}");
+    }
+}
