@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -150,6 +151,102 @@ pub fn answer(object: &Object, request: &Request) -> Reply {
         Arc::clone(&object.content),
         body,
     )
+}
+
+/// The same of a bucket in `region`: who has signed for another is sent there.
+#[must_use]
+pub fn answer_in(region: &str, object: &Object, request: &Request) -> Reply {
+    let signed = request.header("authorization").unwrap_or_default();
+    if signed.contains(&format!("/{region}/s3/")) {
+        return answer(object, request);
+    }
+    Reply::refusal("301 Moved Permanently", "PermanentRedirect").with("x-amz-bucket-region", region)
+}
+
+/// A revision of six parts as a tar, of which two arrive and the others when a test wants it; in a
+/// bucket in another region than the hosts of tests.
+#[derive(Debug)]
+pub struct HeldRevision {
+    server: ObjectServer,
+    open: Arc<AtomicBool>,
+}
+
+impl Default for HeldRevision {
+    fn default() -> Self {
+        Self::start()
+    }
+}
+
+impl HeldRevision {
+    /// How many bytes arrive, in two parts.
+    pub const ARRIVE: usize = 16 << 20;
+
+    /// Serves it under every name.
+    ///
+    /// # Panics
+    /// When there is no port.
+    #[must_use]
+    pub fn start() -> Self {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (name, content) in [
+            ("appspec.yml", b"version: 0.0\nos: linux\n".to_vec()),
+            ("large", vec![0; 45 << 20]),
+        ] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(content.len() as u64);
+            header.set_mode(0o644);
+            tar.append_data(&mut header, name, &content[..]).unwrap();
+        }
+        let object = Object {
+            content: Arc::new(tar.into_inner().unwrap()),
+            etag: "of-no-md5".into(),
+            ..Object::default()
+        };
+        let open = Arc::new(AtomicBool::new(false));
+        let opened = Arc::clone(&open);
+        let server = ObjectServer::behaving(Pace::default(), move |request| {
+            let reply = answer_in("ap-south-1", &object, request);
+            // The first part is the beginning of the answer to a request for the whole.
+            let is_held = request
+                .range
+                .as_ref()
+                .is_some_and(|range| range.start >= Self::ARRIVE);
+            while is_held && !opened.load(Ordering::SeqCst) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            reply
+        });
+        Self { server, open }
+    }
+
+    /// The server of it.
+    #[must_use]
+    pub fn server(&self) -> &ObjectServer {
+        &self.server
+    }
+
+    /// Waits until a deployment has as many parts as arrive.
+    ///
+    /// # Panics
+    /// When they do not come.
+    pub fn wait_for_parts(&self, deployment: &Path) {
+        // A line for the object and one for each part.
+        crate::eventually("two parts", || {
+            fs_err::read_to_string(deployment.join("bundle.tar.parts"))
+                .is_ok_and(|record| record.lines().count() >= 3)
+        });
+    }
+
+    /// Lets all of it arrive.
+    pub fn open(&self) {
+        self.open.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Drop for HeldRevision {
+    fn drop(&mut self) {
+        self.open();
+    }
 }
 
 /// How fast the server sends.

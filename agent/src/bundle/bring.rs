@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use failpoints::Failpoint;
 use tokio::task::spawn_blocking;
@@ -14,7 +14,7 @@ use super::fetch::{Fetched, Sources, fetch};
 use super::fetch_error::FetchError;
 use super::limits::{UnpackOptions, Unpacked};
 use super::record;
-use super::store::PartialBundle;
+use super::store::{self, PartialBundle};
 use super::unpack::{self, Places};
 use super::unpack_error::UnpackError;
 
@@ -75,8 +75,9 @@ impl Destination {
 /// - Extended attributes: those of the `user` namespace are restored from a tar where the file
 ///   system has them.
 ///
-/// When `interrupted` becomes true, this ends soon, with `Interrupted`; the next call goes on with
-/// a large download from S3 where it was, also when the process was killed in between.
+/// When `interrupted` becomes true, this ends soon, with `Interrupted`. The next call goes on with a
+/// large download from S3 where it was; so it does when the future was dropped or the process was
+/// killed. What nobody is to go on with is for [`give_up`].
 ///
 /// # Errors
 /// When the bundle does not arrive, is not of the stated type, is damaged, or holds what a bundle
@@ -96,15 +97,16 @@ pub async fn bring(
             source,
         })?,
         // To be gone on with.
-        Err(
-            BringError::Fetch(FetchError::Interrupted)
-            | BringError::Unpack(UnpackError::Interrupted),
-        ) => {}
-        // A download that failed has cleaned up after itself. This one was good, and is no more
-        // than a file to look at; a record that stays would only be read in vain.
-        Err(_) => drop(record::remove(&to.bundle)),
+        Err(_) if interrupted.load(Ordering::Relaxed) => {}
+        // A bundle that has its name stays, to be looked at.
+        Err(_) => store::discard(&to.bundle),
     }
     brought
+}
+
+/// Removes what a call of [`bring`] that did not come to its end has kept for the next one.
+pub fn give_up(to: &Destination) {
+    store::discard(&to.bundle);
 }
 
 /// Unpacks while it fetches.

@@ -12,7 +12,7 @@ use super::fetch_error::FetchError;
 use super::s3_client::S3;
 use super::settings::SourceSettings;
 use super::store::PartialBundle;
-use super::{github, local, s3};
+use super::{github, local, s3, store};
 
 /// The places that bundles come from. Cheap to make: a client is set up when the first bundle
 /// needs it, so a local bundle touches neither the AWS SDK nor the network.
@@ -47,7 +47,7 @@ pub struct Fetched {
 }
 
 /// Fetches the bundle of `revision` to `partial`, which others may read already, and gives it its
-/// name. A failure or a dropped future removes it. When `interrupted` becomes true, what is
+/// name. A failure removes it. When `interrupted` becomes true or the future is dropped, what is
 /// there of a large object in S3 is kept for the next run.
 ///
 /// # Errors
@@ -59,15 +59,25 @@ pub(super) async fn fetch(
     mut partial: PartialBundle,
     interrupted: &Arc<AtomicBool>,
 ) -> Result<Fetched, FetchError> {
-    let fetched = tokio::select! {
-        fetched = arrive(sources, revision, &mut partial, interrupted) => fetched?,
-        () = until(interrupted) => {
-            partial.keep();
-            return Err(FetchError::Interrupted);
-        }
+    let bundle = partial.bundle().to_owned();
+    let arriving = async {
+        let fetched = arrive(sources, revision, &mut partial, interrupted).await?;
+        partial.finish()?;
+        Ok(fetched)
     };
-    partial.finish()?;
-    Ok(fetched)
+    let fetched = tokio::select! {
+        fetched = arriving => fetched,
+        () = until(interrupted) => Err(FetchError::Interrupted),
+    };
+    match fetched {
+        // Whatever it is: those who read along stop as well, and may be heard first.
+        Err(_) if interrupted.load(Ordering::Relaxed) => Err(FetchError::Interrupted),
+        Err(error) => {
+            store::discard(&bundle);
+            Err(error)
+        }
+        fetched => fetched,
+    }
 }
 
 /// Returns when `interrupted` is true.

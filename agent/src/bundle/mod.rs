@@ -48,7 +48,7 @@ mod zip;
 #[cfg(test)]
 mod tests;
 
-pub use bring::{BringError, Destination, bring, make_durable};
+pub use bring::{BringError, Destination, bring, give_up, make_durable};
 pub use directory::{copy_archive, copy_directory, examine_directory};
 pub use fetch::{Fetched, Sources};
 pub use fetch_error::{FetchError, GitHubRefusal, S3Refusal};

@@ -21,7 +21,9 @@ use super::record;
 /// What is collected before it is written, in bytes: each write is handed to another thread.
 pub(super) const BATCH: usize = 512 * 1024;
 
-/// `<bundle>.partial`, removed when dropped unless it became the bundle or is to be kept.
+/// `<bundle>.partial`. When it is dropped before it became the bundle, it stays if there is a record
+/// of it, for the next run to go on with: whoever gives a download up may be about to end. A failure
+/// that counts is followed by [`discard`].
 pub(super) struct PartialBundle {
     bundle: PathBuf,
     path: PathBuf,
@@ -29,15 +31,16 @@ pub(super) struct PartialBundle {
     length: u64,
     /// Nobody has written to it.
     new: bool,
-    left: Left,
+    /// It has become the bundle.
+    finished: bool,
 }
 
-/// What becomes of the file when it is dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Left {
-    Nothing,
-    Download,
-    Bundle,
+/// Removes what there is of a download that nobody goes on with, as far as that is possible: it
+/// follows upon another failure, which is the one to tell.
+pub(super) fn discard(bundle: &Path) {
+    // First: without it the rest is nothing to go on with.
+    let _ = record::remove(bundle);
+    let _ = fs::remove_file(partial(bundle));
 }
 
 fn partial(bundle: &Path) -> PathBuf {
@@ -115,7 +118,7 @@ impl PartialBundle {
             growing: Growing::new(file),
             length: 0,
             new,
-            left: Left::Nothing,
+            finished: false,
         }
     }
 
@@ -189,13 +192,6 @@ impl PartialBundle {
         Ok(())
     }
 
-    /// Leaves what is there for the next run, when this one is interrupted.
-    pub(super) fn keep(&mut self) {
-        if record::path(&self.bundle).exists() {
-            self.left = Left::Download;
-        }
-    }
-
     /// Gives the file the bundle's name. The record stays until the bundle is unpacked: until
     /// then an interrupted run goes on from here.
     pub(super) fn finish(mut self) -> Result<(), FetchError> {
@@ -203,7 +199,7 @@ impl PartialBundle {
             .pass()
             .and_then(|()| fs::rename(&self.path, &self.bundle))
             .map_err(|error| self.failed(error))?;
-        self.left = Left::Bundle;
+        self.finished = true;
         self.growing.end(End::Good);
         Ok(())
     }
@@ -212,10 +208,8 @@ impl PartialBundle {
 impl Drop for PartialBundle {
     fn drop(&mut self) {
         self.growing.end(End::Failed);
-        if self.left == Left::Nothing {
-            // The failure that led here is the one to tell.
-            let _ = fs::remove_file(&self.path);
-            let _ = record::remove(&self.bundle);
+        if !self.finished && !record::path(&self.bundle).exists() {
+            discard(&self.bundle);
         }
     }
 }

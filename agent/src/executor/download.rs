@@ -193,7 +193,12 @@ impl Executor<'_> {
         let bringing = bundle::bring(sources, &self.spec.revision, &to, options, &interrupted);
         let (fetched, unpacked) = tokio::select! {
             brought = bringing => brought.map_err(DownloadError::Bring)?,
-            () = self.interruption.told() => return Err(DownloadError::Cancelled),
+            () = self.interruption.told() => {
+                if self.interruption.is_cancelled() {
+                    bundle::give_up(&to);
+                }
+                return Err(DownloadError::Cancelled);
+            }
         };
         progress(Progress::Downloaded {
             bytes: fetched.bytes,

@@ -1,6 +1,11 @@
 //! The agent ends in the middle of a hook, and the next one goes on.
 
-use integration_tests::fakes::command_service::{DeploymentEnd, HostCommand, Operation};
+use integration_tests::fakes::Signer;
+use integration_tests::fakes::command_service::{
+    DeploymentEnd, HostCommand, Operation, ScriptedDeployment, Specification, s3_revision,
+    specification,
+};
+use integration_tests::objects::HeldRevision;
 use integration_tests::{DaemonHost, agent, eventually, is_alive};
 use nix::sys::signal::Signal;
 use rstest::rstest;
@@ -242,4 +247,42 @@ fn a_command_that_was_taken_up_is_not_begun_anew_and_the_deployments_next_one_wa
         calls_for(&service.calls(), Operation::Complete, &command),
         1
     );
+}
+
+#[rstest]
+#[case::terminated(Signal::SIGTERM)]
+#[case::killed(Signal::SIGKILL)]
+fn a_download_goes_on_where_it_was(#[case] signal: Signal) {
+    let (daemon, revision) = (DaemonHost::default(), HeldRevision::start());
+    let configuration = daemon.host.configuration();
+    let text = fs_err::read_to_string(&configuration).unwrap();
+    let own = text.replace(&daemon.s3.endpoint(), &revision.server().endpoint());
+    fs_err::write(&configuration, own).unwrap();
+    let content = specification("d-1", "group-1", &s3_revision("revisions", "b.tar", "tar"));
+    let signed = Specification::signed(&Signer::new(), &content);
+    let deployment = ScriptedDeployment::in_place("d-1", signed);
+    let _ = daemon.service.deploy(DaemonHost::IDENTIFIER, &deployment);
+    let mut first = daemon.start();
+    let directory = daemon.host.root().join("group-1/d-1");
+    revision.wait_for_parts(&directory);
+    end_by(&mut first, signal);
+    for kept in ["bundle.tar.partial", "bundle.tar.parts"] {
+        assert!(directory.join(kept).exists(), "{kept}");
+    }
+    let before = revision.server().requests().len();
+    revision.open();
+    let _second = daemon.start();
+    assert_eq!(
+        daemon.service.wait_for_end(&deployment),
+        DeploymentEnd::Succeeded,
+        "{}",
+        daemon.log()
+    );
+    // Nothing that was there, and at once where the bucket is.
+    for request in &revision.server().requests()[before..] {
+        let range = request.range.as_ref().unwrap();
+        assert!(range.start >= HeldRevision::ARRIVE, "{range:?}");
+        let signed = request.header("authorization").unwrap();
+        assert!(signed.contains("/ap-south-1/s3/"), "{signed}");
+    }
 }

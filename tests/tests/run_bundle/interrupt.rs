@@ -1,5 +1,7 @@
 //! Ctrl-C and SIGTERM: the running hook ends with all that it has started.
 
+use integration_tests::objects::HeldRevision;
+use integration_tests::s3::{ACCESS_KEY, SECRET_KEY};
 use integration_tests::{Started, TestHost, eventually, is_alive};
 use nix::sys::signal::Signal;
 
@@ -81,4 +83,36 @@ fn a_killed_agent_leaves_its_hook_to_end_by_itself() {
             .unwrap()
             .any(|run| run.unwrap().path().join("outcome.json").exists())
     });
+}
+
+#[test]
+fn a_signal_ends_the_download_and_nothing_of_it_is_left() {
+    let revision = HeldRevision::start();
+    let host = TestHost::with_configuration(&format!(
+        "s3_endpoint_override: {}",
+        revision.server().endpoint()
+    ));
+    let started = host
+        .deploy_from("s3://bucket/b.tar")
+        .arguments(["-t", "tar"])
+        .variable("AWS_REGION", "us-east-1")
+        .variable("AWS_EC2_METADATA_DISABLED", "true")
+        .variable("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+        .variable("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+        .start();
+    let group = host.root().join("default-local-deployment-group");
+    eventually("the deployment's directory", || group.is_dir());
+    let directory = || {
+        let mut deployments = fs_err::read_dir(&group).unwrap();
+        deployments.next().map(|entry| entry.unwrap().path())
+    };
+    eventually("the deployment's directory", || directory().is_some());
+    let directory = directory().unwrap();
+    revision.wait_for_parts(&directory);
+    started.signal(Signal::SIGINT);
+    let outcome = started.wait();
+    assert_eq!(outcome.exit_code, Some(130), "{outcome:?}");
+    let names = fs_err::read_dir(directory).unwrap();
+    let mut names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(!names.any(|name| name.starts_with("bundle.tar")));
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use integration_tests::objects::{Object, ObjectServer, Pace, Reply, Request, answer};
+use integration_tests::objects::{Object, ObjectServer, Pace, Reply, Request, answer, answer_in};
 use md5::{Digest as _, Md5};
 
 use super::fetch;
@@ -401,15 +401,6 @@ async fn an_interrupted_download_is_gone_on_with() {
     assert!(requests.iter().all(|request| request.range.is_some()));
 }
 
-/// Answers as S3 does in `region`; requests that are signed for another are sent there.
-fn in_region(region: &str, object: &Object, request: &Request) -> Reply {
-    let signed = request.header("authorization").unwrap();
-    if signed.contains(&format!("/{region}/s3/")) {
-        return answer(object, request);
-    }
-    Reply::refusal("301 Moved Permanently", "PermanentRedirect").with("x-amz-bucket-region", region)
-}
-
 #[rstest::rstest]
 #[case::where_it_began("ap-south-1", 56 * MIB)]
 #[case::anew_where_the_bucket_is_now("us-west-2", usize::MAX)]
@@ -422,7 +413,7 @@ async fn an_interrupted_download_from_another_region_is_gone_on_with(
     let interrupted = Arc::new(AtomicBool::new(false));
     let (served, stop) = (object.clone(), Arc::clone(&interrupted));
     let server = ObjectServer::behaving(Pace::default(), move |request| {
-        let mut reply = in_region("ap-south-1", &served, request);
+        let mut reply = answer_in("ap-south-1", &served, request);
         if request
             .range
             .as_ref()
@@ -441,7 +432,7 @@ async fn an_interrupted_download_from_another_region_is_gone_on_with(
     assert!(matches!(result.await, Err(FetchError::Interrupted)));
     let served = object.clone();
     let server = ObjectServer::behaving(Pace::default(), move |request| {
-        in_region(region, &served, request)
+        answer_in(region, &served, request)
     });
     place.download(&server).await.unwrap();
     assert!(place.content() == *object.content);
