@@ -12,7 +12,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 
 use super::apply::{Moment, Watch};
 use super::compare::Unchanged;
-use super::descriptors::{self, OpenDirectories, OpenError};
+use super::descriptors::{self, Identity, OpenDirectories, OpenError};
 use super::error::StepError;
 use super::journal::{self, Complete, Entry, Writer};
 use super::metadata::DirectoryState;
@@ -22,7 +22,7 @@ use super::records::{StagedRecords, When};
 use super::request::SelinuxTools;
 use super::selinux;
 use super::stage::{self, Failure, Staged};
-use super::staging::{Areas, Workplace};
+use super::staging::{self, Areas, Workplace};
 use super::tree::{Existing, NodeId, Planned};
 
 /// Exists while the SELinux rules are being replaced, and after.
@@ -103,6 +103,7 @@ impl<'p> Commit<'_, 'p> {
             put(&Entry::Area {
                 path: path.to_owned(),
                 in_memory,
+                old: staging::name_of_old(path.file_name().unwrap_or_default()).to_owned(),
             })?;
         }
         for (old, contexts) in [
@@ -118,7 +119,7 @@ impl<'p> Commit<'_, 'p> {
         for id in self.placed() {
             let node = self.plan.tree.node(id);
             let name = self.plan.tree.name(id);
-            let directory = directories.number(self, node.parent, &mut put)?;
+            let directory = directories.number(self, node.parent, place, &mut put)?;
             let staged = match self.staged.identities.get(&id) {
                 Some(identity) => *identity,
                 None => {
@@ -141,6 +142,7 @@ impl<'p> Commit<'_, 'p> {
             if let Some(before) = self.plan.directory(id).and_then(|d| d.before.as_deref()) {
                 put(&Entry::Reshaped {
                     path: self.plan.tree.path(id),
+                    identity: Some(self.identity(id, place)?),
                     before: before.clone(),
                 })?;
             }
@@ -148,10 +150,13 @@ impl<'p> Commit<'_, 'p> {
         for id in &self.plan.stale {
             let node = self.plan.tree.node(*id);
             if node.existing == Existing::Directory {
-                put(&Entry::Stale(self.plan.tree.path(*id)))?;
+                put(&Entry::Stale {
+                    path: self.plan.tree.path(*id),
+                    identity: Some(self.identity(*id, place)?),
+                })?;
                 continue;
             }
-            let directory = directories.number(self, node.parent, &mut put)?;
+            let directory = directories.number(self, node.parent, place, &mut put)?;
             put(&Entry::SetAside {
                 directory,
                 name: self.plan.tree.name(*id).to_owned(),
@@ -159,6 +164,13 @@ impl<'p> Commit<'_, 'p> {
             })?;
         }
         Ok(())
+    }
+
+    /// Which directory an existing one is, that was planned with.
+    fn identity(&self, id: NodeId, place: &mut Workplace<'_, '_>) -> Result<Identity, StepError> {
+        let directory = place.destination(id)?;
+        descriptors::directory_identity(&*directory)
+            .map_err(|error| StepError::io("look at", self.plan.tree.path(id), error))
     }
 
     /// What gets a name by a rename of its own, in order.
@@ -416,21 +428,33 @@ impl<'p> Commit<'_, 'p> {
 impl Commit<'_, '_> {
     /// After the commit: removes the stale directories that are empty, children first.
     pub(super) fn prune(&self, warnings: &mut Vec<String>) {
+        let mut place = self.areas.workplace();
         for id in &self.plan.stale {
             if self.plan.tree.node(*id).existing == Existing::Directory {
                 self.watch.pass(Moment::Prune);
-                prune(&self.plan.tree.path(*id), warnings);
+                match self.identity(*id, &mut place) {
+                    Ok(identity) => prune(&self.plan.tree.path(*id), Some(identity), warnings),
+                    // It is gone, or no longer where we put it.
+                    Err(StepError::Changed { .. }) => {}
+                    Err(error) => warnings.push(crate::error::chain(&error)),
+                }
             }
         }
     }
 }
 
-/// Removes a directory when it is empty; what is gone is gone.
-pub(super) fn prune(path: &Path, warnings: &mut Vec<String>) {
+/// Removes a directory when it is empty and the recorded one; what is gone is gone.
+pub(super) fn prune(path: &Path, recorded: Option<Identity>, warnings: &mut Vec<String>) {
     let name = path.file_name().unwrap_or_default();
-    let parent = descriptors::walk(path.parent().unwrap_or(Path::new("/")));
-    let removed = match parent {
-        Ok(parent) => unlinkat(&parent, name, UnlinkatFlags::RemoveDir),
+    let removed = match descriptors::walk(path.parent().unwrap_or(Path::new("/"))) {
+        Ok(parent) => descriptors::see(&parent, name).and_then(|seen| {
+            let is_it = |seen| recorded.is_none_or(|recorded| recorded.is_directory(&seen));
+            if seen.is_none_or(is_it) {
+                unlinkat(&parent, name, UnlinkatFlags::RemoveDir)
+            } else {
+                Ok(())
+            }
+        }),
         Err(OpenError::Io(error)) => Err(error),
         Err(OpenError::Untrusted { .. }) => Err(Errno::ELOOP),
     };
@@ -458,6 +482,7 @@ impl Directories {
         &mut self,
         commit: &Commit<'_, '_>,
         id: NodeId,
+        place: &mut Workplace<'_, '_>,
         put: &mut impl FnMut(&Entry) -> Result<(), StepError>,
     ) -> Result<u32, StepError> {
         if let Some((known, number)) = self.last
@@ -473,6 +498,7 @@ impl Directories {
                     path: commit.plan.tree.path(id),
                     area: u32::try_from(area).unwrap_or(u32::MAX),
                     staged: commit.areas.staged_path(id),
+                    identity: Some(commit.identity(id, place)?),
                 })?;
                 let number = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
                 self.known.insert(id, number);

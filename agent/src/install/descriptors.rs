@@ -21,6 +21,7 @@ pub(super) use crate::files::directory::{
 /// Kinds of file systems, as in statfs(2).
 pub(super) const TMPFS: u64 = 0x0102_1994;
 const RAMFS: u64 = 0x8584_58F6;
+const OVERLAY: u64 = 0x794C_7630;
 
 /// What kind of file a mode tells of.
 pub(super) fn kind(status: &FileStat) -> Existing {
@@ -143,6 +144,32 @@ impl Seen {
     }
 }
 
+/// What tells an open directory from every other that could be moved to its path, also after the
+/// host's next boot: no device number, which is then another one.
+pub(super) fn directory_identity(directory: impl AsFd) -> nix::Result<Identity> {
+    let seen = see_open(&directory)?;
+    let mut identity = seen.identity;
+    // An overlay copies a lower directory when something in it changes, and tells the copy's birth.
+    if seen.born && file_system_kind(&directory).map_err(|error| errno(&error))? == OVERLAY {
+        identity.time = (0, 0);
+    }
+    Ok(identity)
+}
+
+impl Identity {
+    /// Whether `seen` is the directory that [`directory_identity`] told of. A kernel that does not
+    /// tell when it was born leaves the inode.
+    pub(super) fn is_directory(self, seen: &Seen) -> bool {
+        seen.kind == Existing::Directory
+            && seen.identity.inode == self.inode
+            && (!seen.born || self.time == (0, 0) || seen.identity.time == self.time)
+    }
+}
+
+fn errno(error: &io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or_default())
+}
+
 /// Makes a directory's file system write everything to the disk.
 pub(super) fn sync_file_system(directory: impl AsFd) -> io::Result<()> {
     Ok(rustix::fs::syncfs(reopen(directory)?)?)
@@ -204,11 +231,19 @@ struct Level {
 
 impl Level {
     /// Removes what is no directory, and notes what is.
-    fn new(descriptor: OwnedFd, name: OsString, first_error: &mut Option<Errno>) -> Self {
+    fn new(
+        descriptor: OwnedFd,
+        name: OsString,
+        except: Option<&OsStr>,
+        first_error: &mut Option<Errno>,
+    ) -> Self {
         let mut directories = Vec::new();
         let mut others = Vec::new();
         let listed = list(&descriptor, |name, kind| {
             let name = OsStr::from_bytes(name).to_owned();
+            if except == Some(name.as_os_str()) {
+                return;
+            }
             if kind == Existing::Directory {
                 &mut directories
             } else {
@@ -237,18 +272,18 @@ impl Level {
     }
 }
 
-/// Removes everything in `directory`, following nothing. Goes on after an error and returns the
-/// first one.
-pub(super) fn empty(directory: impl AsFd) -> io::Result<()> {
+/// Removes everything in `directory` but `except`, following nothing. Goes on after an error and
+/// returns the first one.
+pub(super) fn empty(directory: impl AsFd, except: Option<&OsStr>) -> io::Result<()> {
     let mut error = None;
     let start = directory.as_fd().try_clone_to_owned()?;
     // A stack of our own: depth must not exhaust the thread's.
-    let mut levels = vec![Level::new(start, OsString::new(), &mut error)];
+    let mut levels = vec![Level::new(start, OsString::new(), except, &mut error)];
     while let Some(level) = levels.last_mut() {
         if let Some(name) = level.directories.pop() {
             let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
             match openat(&level.descriptor, name.as_os_str(), flags, Mode::empty()) {
-                Ok(child) => levels.push(Level::new(child, name, &mut error)),
+                Ok(child) => levels.push(Level::new(child, name, None, &mut error)),
                 Err(cause) => {
                     error.get_or_insert(cause);
                 }
@@ -335,7 +370,9 @@ mod tests {
         fs_err::create_dir_all(base.join("x/y/z")).unwrap();
         fs_err::write(base.join("x/y/file"), "").unwrap();
         std::os::unix::fs::symlink(&outside, base.join("x/link")).unwrap();
-        empty(directory(&base)).unwrap();
+        empty(directory(&base), Some(OsStr::new("x"))).unwrap();
+        assert!(base.join("x/y/file").exists());
+        empty(directory(&base), None).unwrap();
         assert_eq!(fs_err::read_dir(&base).unwrap().count(), 0);
         assert!(outside.join("kept").exists());
     }

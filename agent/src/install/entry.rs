@@ -22,6 +22,8 @@ pub(super) enum Entry {
         path: PathBuf,
         /// Whether its file system ends with the host's uptime.
         in_memory: bool,
+        /// The name of the directory in it where set aside things wait.
+        old: OsString,
     },
     /// A directory that exists and in which names change, numbered likewise.
     Directory {
@@ -29,6 +31,8 @@ pub(super) enum Entry {
         area: u32,
         /// What goes into it, relative to the area.
         staged: PathBuf,
+        /// Which one it is; none in a journal of version 1.
+        identity: Option<Identity>,
     },
     /// A staged object takes a name.
     Placed {
@@ -44,6 +48,8 @@ pub(super) enum Entry {
     /// A directory gets another state.
     Reshaped {
         path: PathBuf,
+        /// Which one it is; none in a journal of version 1.
+        identity: Option<Identity>,
         before: DirectoryState,
     },
     /// A file or link is moved to the area's `old`, under the name `aside`.
@@ -53,7 +59,11 @@ pub(super) enum Entry {
         aside: u32,
     },
     /// A directory of the old revision, removed after the commit when it is empty.
-    Stale(PathBuf),
+    Stale {
+        path: PathBuf,
+        /// Which one it is; none in a journal of version 1.
+        identity: Option<Identity>,
+    },
     /// A record is replaced or made; its previous content is kept when there was one.
     Record { name: OsString, existed: bool },
     /// An SELinux rule that the policy has before (`old`) or after.
@@ -79,6 +89,19 @@ fn put_optional(text: Option<&str>, output: &mut Vec<u8>) {
     put_bytes(text.unwrap_or_default().as_bytes(), output);
 }
 
+fn put_identity(identity: Identity, output: &mut Vec<u8>) {
+    output.extend(identity.inode.to_le_bytes());
+    output.extend(identity.time.0.to_le_bytes());
+    put_number(identity.time.1, output);
+}
+
+fn put_known(identity: Option<Identity>, output: &mut Vec<u8>) {
+    output.push(u8::from(identity.is_some()));
+    if let Some(identity) = identity {
+        put_identity(identity, output);
+    }
+}
+
 fn put_state(state: &DirectoryState, output: &mut Vec<u8>) {
     for number in [state.mode, state.user, state.group] {
         put_number(number, output);
@@ -100,15 +123,26 @@ pub(super) fn encode(entry: &Entry, output: &mut Vec<u8>) {
             output.push(b'V');
             put_bytes(digest.as_bytes(), output);
         }
-        Entry::Area { path, in_memory } => {
+        Entry::Area {
+            path,
+            in_memory,
+            old,
+        } => {
             output.push(if *in_memory { b'T' } else { b'A' });
             put_text(path.as_os_str(), output);
+            put_text(old, output);
         }
-        Entry::Directory { path, area, staged } => {
+        Entry::Directory {
+            path,
+            area,
+            staged,
+            identity,
+        } => {
             output.push(b'D');
             put_text(path.as_os_str(), output);
             put_number(*area, output);
             put_text(staged.as_os_str(), output);
+            put_known(*identity, output);
         }
         Entry::Placed {
             directory,
@@ -127,14 +161,17 @@ pub(super) fn encode(entry: &Entry, output: &mut Vec<u8>) {
                 Existing::Link => 3,
                 Existing::Other => 4,
             });
-            output.extend(staged.inode.to_le_bytes());
-            output.extend(staged.time.0.to_le_bytes());
-            put_number(staged.time.1, output);
+            put_identity(*staged, output);
             put_number(*aside, output);
         }
-        Entry::Reshaped { path, before } => {
+        Entry::Reshaped {
+            path,
+            identity,
+            before,
+        } => {
             output.push(b'M');
             put_text(path.as_os_str(), output);
+            put_known(*identity, output);
             put_state(before, output);
         }
         Entry::SetAside {
@@ -147,9 +184,10 @@ pub(super) fn encode(entry: &Entry, output: &mut Vec<u8>) {
             put_text(name, output);
             put_number(*aside, output);
         }
-        Entry::Stale(path) => {
+        Entry::Stale { path, identity } => {
             output.push(b'R');
             put_text(path.as_os_str(), output);
+            put_known(*identity, output);
         }
         Entry::Record { name, existed } => {
             output.push(b'L');
@@ -171,20 +209,27 @@ pub(super) fn encode(entry: &Entry, output: &mut Vec<u8>) {
 }
 
 /// Reads what [`encode`] writes; none for anything else.
-pub(super) struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a> {
+    rest: &'a [u8],
+    /// Of version 1, which told directories by their paths alone.
+    told_by_paths: bool,
+}
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(content: &'a [u8]) -> Self {
-        Self(content)
+    pub(super) fn new(content: &'a [u8], told_by_paths: bool) -> Self {
+        Self {
+            rest: content,
+            told_by_paths,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.rest.is_empty()
     }
 
     fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
+        let (taken, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
         Some(taken)
     }
 
@@ -227,6 +272,23 @@ impl<'a> Reader<'a> {
         Some(given.then_some(text))
     }
 
+    fn identity(&mut self) -> Option<Identity> {
+        Some(Identity {
+            inode: u64::from_le_bytes(self.take(8)?.try_into().ok()?),
+            time: (
+                i64::from_le_bytes(self.take(8)?.try_into().ok()?),
+                self.number()?,
+            ),
+        })
+    }
+
+    fn known(&mut self) -> Option<Option<Identity>> {
+        if self.told_by_paths || !self.flag()? {
+            return Some(None);
+        }
+        self.identity().map(Some)
+    }
+
     fn state(&mut self) -> Option<DirectoryState> {
         let (mode, user, group) = (self.number()?, self.number()?, self.number()?);
         let mut attributes = Vec::new();
@@ -256,11 +318,16 @@ impl<'a> Reader<'a> {
             letter @ (b'A' | b'T') => Entry::Area {
                 path: self.path().filter(|path| path.is_absolute())?,
                 in_memory: letter == b'T',
+                old: match self.told_by_paths {
+                    true => OsString::from("old"),
+                    false => self.name()?,
+                },
             },
             b'D' => Entry::Directory {
                 path: self.path().filter(|path| path.is_absolute())?,
                 area: self.number()?,
                 staged: self.path().filter(|path| path.is_relative())?,
+                identity: self.known()?,
             },
             b'P' => Entry::Placed {
                 directory: self.number()?,
@@ -273,17 +340,12 @@ impl<'a> Reader<'a> {
                     4 => Existing::Other,
                     _ => return None,
                 },
-                staged: Identity {
-                    inode: u64::from_le_bytes(self.take(8)?.try_into().ok()?),
-                    time: (
-                        i64::from_le_bytes(self.take(8)?.try_into().ok()?),
-                        self.number()?,
-                    ),
-                },
+                staged: self.identity()?,
                 aside: self.number()?,
             },
             b'M' => Entry::Reshaped {
                 path: self.path().filter(|path| path.is_absolute())?,
+                identity: self.known()?,
                 before: self.state()?,
             },
             b'S' => Entry::SetAside {
@@ -291,7 +353,10 @@ impl<'a> Reader<'a> {
                 name: self.name()?,
                 aside: self.number()?,
             },
-            b'R' => Entry::Stale(self.path().filter(|path| path.is_absolute())?),
+            b'R' => Entry::Stale {
+                path: self.path().filter(|path| path.is_absolute())?,
+                identity: self.known()?,
+            },
             b'L' => Entry::Record {
                 name: self.name()?,
                 existed: self.flag()?,
@@ -332,6 +397,10 @@ pub(super) mod tests {
             group: u32::MAX,
             attributes: vec![("user.x".into(), vec![0, 255]), ("a".into(), Vec::new())],
         };
+        let identity = Identity {
+            inode: u64::MAX - 1,
+            time: (-1, 999_999_999),
+        };
         let context = |context| Context {
             spec: "/srv/x".into(),
             path: "/srv/x".into(),
@@ -342,28 +411,29 @@ pub(super) mod tests {
             Entry::Area {
                 path: "/srv/.codedeploy-1".into(),
                 in_memory: false,
+                old: "1".into(),
             },
             Entry::Area {
                 path: "/run/.codedeploy-1".into(),
                 in_memory: true,
+                old: "old".into(),
             },
             Entry::Directory {
                 path: OsString::from_vec(b"/srv/\xff\n".to_vec()).into(),
                 area: 0,
                 staged: "4/x".into(),
+                identity: Some(identity),
             },
             Entry::Placed {
                 directory: 0,
                 name: "x".into(),
                 existing: Existing::Link,
-                staged: Identity {
-                    inode: u64::MAX - 1,
-                    time: (-1, 999_999_999),
-                },
+                staged: identity,
                 aside: 9,
             },
             Entry::Reshaped {
                 path: "/srv/d".into(),
+                identity: None,
                 before: state,
             },
             Entry::SetAside {
@@ -371,7 +441,10 @@ pub(super) mod tests {
                 name: "y ".into(),
                 aside: 8,
             },
-            Entry::Stale("/srv/z".into()),
+            Entry::Stale {
+                path: "/srv/z".into(),
+                identity: Some(identity),
+            },
             Entry::Record {
                 name: "g-cleanup".into(),
                 existed: true,
@@ -391,11 +464,43 @@ pub(super) mod tests {
         ]
     }
 
+    /// What version 1 wrote, which told directories by their paths alone.
+    pub(in super::super) fn encode_as_version_1(entry: &Entry, output: &mut Vec<u8>) {
+        match entry {
+            Entry::Area {
+                path, in_memory, ..
+            } => {
+                output.push(if *in_memory { b'T' } else { b'A' });
+                put_text(path.as_os_str(), output);
+            }
+            Entry::Directory {
+                path, area, staged, ..
+            } => {
+                output.push(b'D');
+                put_text(path.as_os_str(), output);
+                put_number(*area, output);
+                put_text(staged.as_os_str(), output);
+            }
+            Entry::Reshaped { path, before, .. } => {
+                output.push(b'M');
+                put_text(path.as_os_str(), output);
+                put_state(before, output);
+            }
+            Entry::Stale { path, .. } => {
+                output.push(b'R');
+                put_text(path.as_os_str(), output);
+            }
+            other => encode(other, output),
+        }
+    }
+
     proptest! {
         #[test]
         fn no_content_makes_reading_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let mut reader = Reader(&body);
-            while reader.entry().is_some() {}
+            for told_by_paths in [true, false] {
+                let mut reader = Reader::new(&body, told_by_paths);
+                while reader.entry().is_some() {}
+            }
         }
     }
 }

@@ -24,6 +24,11 @@
 //! | `journal` | back: every change is undone, synced, the journal becomes `undone`, the areas go |
 //! | `committed` | forward: what was replaced is left, and goes, with directories that are empty |
 //!
+//! Undo and recovery work by paths, which others may have given to something else meanwhile. So a
+//! directory is entered only when it is the recorded one (inode and time of birth, and the device
+//! of its staging area: device numbers change over a boot), and a staging area holds a directory
+//! that is named after it, which nobody else could have put into one of mode 0700.
+//!
 //! This holds on file systems that write `rename` whole and keep a synced file (all that Linux
 //! offers for a root or data volume; the kernel reports lost writes to `syncfs` from 5.8 on).
 
@@ -37,8 +42,9 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 pub(super) use super::entry::Entry;
 use super::entry::{Reader, encode};
 
-/// The last character is the version.
-const MAGIC: &[u8] = b"codedeploy-install-journal 1\n";
+/// The last character is the version. Those of version 1 are still recovered by.
+const MAGIC: &[u8] = b"codedeploy-install-journal 2\n";
+const MAGIC_1: &[u8] = b"codedeploy-install-journal 1\n";
 const MAGIC_PREFIX: &[u8] = b"codedeploy-install-journal ";
 
 /// The journal's name while it is in force.
@@ -155,7 +161,9 @@ pub(super) fn read(working: &Path, name: &str) -> Result<Option<Vec<Entry>>, Jou
 }
 
 fn parse(content: &[u8]) -> Result<Vec<Entry>, JournalError> {
-    if !content.starts_with(MAGIC) && content.starts_with(MAGIC_PREFIX) {
+    let is_of_version_1 = content.starts_with(MAGIC_1);
+    let magic = if is_of_version_1 { MAGIC_1 } else { MAGIC };
+    if !content.starts_with(magic) && content.starts_with(MAGIC_PREFIX) {
         return Err(JournalError::Version);
     }
     let length = content.len().checked_sub(SHA256_OUTPUT_LEN);
@@ -167,7 +175,8 @@ fn parse(content: &[u8]) -> Result<Vec<Entry>, JournalError> {
     if digest.finish().as_ref() != sum {
         return Err(JournalError::Damaged);
     }
-    let mut rest = Reader::new(content.strip_prefix(MAGIC).ok_or(JournalError::Damaged)?);
+    let content = content.strip_prefix(magic).ok_or(JournalError::Damaged)?;
+    let mut rest = Reader::new(content, is_of_version_1);
     let mut entries = Vec::new();
     while !rest.is_empty() {
         entries.push(rest.entry().ok_or(JournalError::Damaged)?);
@@ -176,9 +185,21 @@ fn parse(content: &[u8]) -> Result<Vec<Entry>, JournalError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::entry::tests::one_of_each;
+pub(super) mod tests {
+    use super::super::entry::tests::{encode_as_version_1, one_of_each};
     use super::*;
+
+    /// The journal in `working`, written again as version 1 wrote it.
+    pub(in super::super) fn rewrite_as_version_1(working: &Path) {
+        let mut content = MAGIC_1.to_vec();
+        for entry in read(working, JOURNAL).unwrap().unwrap() {
+            encode_as_version_1(&entry, &mut content);
+        }
+        let mut digest = Digest::new(&SHA256);
+        digest.update(&content);
+        content.extend(digest.finish().as_ref());
+        fs_err::write(working.join(JOURNAL), content).unwrap();
+    }
 
     fn written(entries: &[Entry]) -> (tempfile::TempDir, Vec<u8>) {
         let working = tempfile::tempdir().unwrap();
@@ -213,7 +234,7 @@ mod tests {
             assert!(parse(&other).is_err(), "changed at {at}");
         }
         let mut later = content;
-        later[MAGIC.len() - 2] = b'2';
+        later[MAGIC.len() - 2] = b'3';
         assert!(matches!(parse(&later), Err(JournalError::Version)));
     }
 }

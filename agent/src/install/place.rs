@@ -210,7 +210,7 @@ pub(super) mod tests {
             if !old {
                 assert_eq!(fs_err::read(path.join(kept)).unwrap(), b"to");
             }
-            descriptors::empty(open()).unwrap();
+            descriptors::empty(open(), None).unwrap();
         }
         fs_err::write(path.join("from"), "x").unwrap();
         move_new(&from, &to, &mut can).unwrap();

@@ -241,9 +241,9 @@ fn prune(files: &InstructionFiles, working: &Path, watch: &Watch<'_>, warnings: 
         return;
     }
     for entry in entries {
-        if let Entry::Stale(path) = entry {
+        if let Entry::Stale { path, identity } = entry {
             watch.pass(Moment::Prune);
-            commit::prune(&path, warnings);
+            commit::prune(&path, identity, warnings);
         }
     }
 }

@@ -3,8 +3,13 @@
 //!
 //! An area holds a directory for each existing directory that receives something (named by node,
 //! with its setgid bit and default ACL, so that what is made inside inherits as it would there),
-//! with new things under their final names; and `old`, for what was removed. Areas are listed in
-//! a record before they are made, so that the next Install finds those of a killed one.
+//! with new things under their final names; and one named after itself, for what was removed.
+//! Areas are listed in a record before they are made, so that the next Install finds those of a
+//! killed one.
+//!
+//! The path of an area may lead to something else by then: whoever owns the directory that it is
+//! in can move another one of ours there. So an area is known by the directory named after it,
+//! which nobody else can put into a directory of mode 0700.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -26,12 +31,11 @@ use super::acl;
 use super::descriptors::{self, OpenDirectories, OpenError};
 use super::error::StepError;
 use super::plan::Plan;
-use super::tree::{NodeId, Planned, ROOT};
+use super::tree::{Existing, NodeId, Planned, ROOT};
 use super::workers::Work;
 use crate::files::write_atomically;
 
 const PREFIX: &str = ".codedeploy-";
-const OLD: &str = "old";
 const LIST: &str = "staging";
 /// Opens our own directories.
 const DIRECTORY: OFlag = OFlag::O_RDONLY
@@ -296,8 +300,9 @@ impl<'p> Areas<'p> {
             }
         }
         let opened = OwnedFd::from(file);
-        mkdirat(&opened, OLD, Mode::S_IRWXU).map_err(failed)?;
-        let old = openat(&opened, OLD, DIRECTORY, Mode::empty()).map_err(failed)?;
+        let old = name_of_old(&name);
+        mkdirat(&opened, old, Mode::S_IRWXU).map_err(failed)?;
+        let old = openat(&opened, old, DIRECTORY, Mode::empty()).map_err(failed)?;
         self.areas.push(Area {
             mount: mount.unwrap_or_default(),
             path: area_path,
@@ -384,13 +389,7 @@ impl<'p> Areas<'p> {
         let listed = listed(self.working);
         // What is off the list is kept: an undo had its doubts.
         for area in self.areas.iter().filter(|area| listed.contains(&area.path)) {
-            let removed = descriptors::empty(&area.directory).and_then(|()| {
-                Ok(unlinkat(
-                    &*area.host,
-                    area.name.as_os_str(),
-                    UnlinkatFlags::RemoveDir,
-                )?)
-            });
+            let removed = remove_area(&area.host, &area.directory, &area.name);
             if let Err(error) = removed {
                 warnings.push(format!(
                     "cannot remove the staging directory {}: {error}; remove it by hand",
@@ -441,8 +440,14 @@ pub(super) fn forget(working: &Path, keep: impl Fn(&Path) -> bool) -> io::Result
     write_atomically(&working.join(LIST), &list, 0o600)
 }
 
-/// Opens an area, which must be one of ours.
-pub(super) fn open_area(path: &Path) -> Result<(OwnedFd, OwnedFd), OpenError> {
+/// The name of the directory where set aside things wait, in the area of this name.
+pub(super) fn name_of_old(area: &OsStr) -> &OsStr {
+    let name = area.as_bytes();
+    OsStr::from_bytes(name.strip_prefix(PREFIX.as_bytes()).unwrap_or(name))
+}
+
+/// Opens an area and the directory that it is in. It must be one of ours, with `old` in it.
+pub(super) fn open_area(path: &Path, old: &OsStr) -> Result<(OwnedFd, OwnedFd), OpenError> {
     let (Some(host), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Errno::EINVAL.into());
     };
@@ -450,15 +455,13 @@ pub(super) fn open_area(path: &Path) -> Result<(OwnedFd, OwnedFd), OpenError> {
     let opened = openat(&at, name, DIRECTORY, Mode::empty())?;
     let status = fstat(&opened)?;
     let is_ours = status.st_uid == geteuid().as_raw() && status.st_mode & 0o777 == 0o700;
-    if !is_ours || !name.as_bytes().starts_with(PREFIX.as_bytes()) {
+    if !is_ours
+        || !name.as_bytes().starts_with(PREFIX.as_bytes())
+        || descriptors::look(&opened, old)? != Existing::Directory
+    {
         return Err(Errno::EPERM.into());
     }
     Ok((at, opened))
-}
-
-/// Where set aside things wait, in an opened area.
-pub(super) fn open_old(area: &OwnedFd) -> nix::Result<OwnedFd> {
-    openat(area, OLD, DIRECTORY, Mode::empty())
 }
 
 /// A directory below an opened area.
@@ -471,9 +474,38 @@ pub(super) fn open_below(area: &OwnedFd, path: &Path) -> nix::Result<OwnedFd> {
 }
 
 fn drop_area(path: &Path) -> Result<(), OpenError> {
-    let (at, opened) = open_area(path)?;
-    let io = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or_default());
-    descriptors::empty(&opened).map_err(io)?;
     let name = path.file_name().unwrap_or_default();
-    Ok(unlinkat(&at, name, UnlinkatFlags::RemoveDir)?)
+    match open_area(path, name_of_old(name)) {
+        Ok((host, opened)) => {
+            let io = |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or_default());
+            Ok(remove_area(&host, &opened, name).map_err(io)?)
+        }
+        // An Install that was killed while it made or removed an area has left it empty. What is
+        // not empty is something else.
+        Err(OpenError::Io(Errno::EPERM)) => {
+            let host = descriptors::walk(path.parent().unwrap_or(Path::new("/")))?;
+            match unlinkat(&host, name, UnlinkatFlags::RemoveDir) {
+                Err(Errno::ENOTEMPTY | Errno::EEXIST) => Err(Errno::EPERM.into()),
+                removed => Ok(removed?),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes an opened area, last the directory in it that it is known by: so what is left by an
+/// Install that is killed meanwhile is known, or empty.
+fn remove_area(host: &OwnedFd, area: &OwnedFd, name: &OsStr) -> io::Result<()> {
+    let old = name_of_old(name);
+    descriptors::empty(area, Some(old))?;
+    match openat(area, old, DIRECTORY, Mode::empty()) {
+        Ok(opened) => descriptors::empty(opened, None)?,
+        Err(Errno::ENOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
+    match unlinkat(area, old, UnlinkatFlags::RemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(unlinkat(host, name, UnlinkatFlags::RemoveDir)?)
 }

@@ -14,6 +14,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::sys::stat::fstat;
 
 use super::apply::{Moment, Watch};
 use super::commit::{RULES_BEGUN, RULES_DONE};
@@ -78,9 +79,8 @@ pub(super) struct Undo<'a> {
     entries: &'a [Entry],
     /// The areas of an Install that is still at work: they may have been moved meanwhile.
     known: Option<&'a Areas<'a>>,
-    /// None: it was in memory, and went with the host's last boot.
-    areas: Vec<(PathBuf, Option<OwnedFd>)>,
-    directories: Vec<(&'a Path, usize, &'a Path)>,
+    areas: Vec<Area<'a>>,
+    directories: Vec<Directory<'a>>,
     /// The directory that was opened last.
     open: Option<Open>,
     can: Abilities,
@@ -91,7 +91,24 @@ pub(super) struct Undo<'a> {
     new_paths: Option<HashSet<Vec<u8>>>,
 }
 
+/// A staging area of the journal.
+struct Area<'a> {
+    path: &'a Path,
+    old: &'a OsStr,
+    /// None: it was in memory, and went with the host's last boot.
+    opened: Option<OwnedFd>,
+}
+
 /// A directory of the journal.
+#[derive(Clone, Copy)]
+struct Directory<'a> {
+    path: &'a Path,
+    area: usize,
+    staged: &'a Path,
+    identity: Option<Identity>,
+}
+
+/// A directory of the journal that is at work.
 struct Open {
     number: u32,
     /// What is staged for it.
@@ -100,6 +117,17 @@ struct Open {
     old: OwnedFd,
     /// Itself, once it is needed.
     directory: Option<OwnedFd>,
+}
+
+/// Opens the directory with this path; `ESTALE` when it is another one than was recorded.
+fn reach(path: &Path, recorded: Option<Identity>) -> Result<OwnedFd, OpenError> {
+    let directory = descriptors::walk(path)?;
+    match recorded {
+        Some(recorded) if !recorded.is_directory(&descriptors::see_open(&directory)?) => {
+            Err(Errno::ESTALE.into())
+        }
+        _ => Ok(directory),
+    }
 }
 
 fn is(seen: Option<Seen>, identity: Identity) -> bool {
@@ -142,24 +170,37 @@ impl<'a> Undo<'a> {
         let entries = self.entries;
         for entry in entries {
             match entry {
-                Entry::Area { path, in_memory } => {
+                Entry::Area {
+                    path,
+                    in_memory,
+                    old,
+                } => {
                     let known = self.known.and_then(|areas| areas.opened(path));
                     let opened = known.map_or_else(
-                        || staging::open_area(path).map(|(_, opened)| opened),
+                        || staging::open_area(path, old).map(|(_, opened)| opened),
                         |known| Ok(staging::open_below(known, Path::new(""))?),
                     );
-                    match opened {
-                        Ok(opened) => self.areas.push((path.clone(), Some(opened))),
+                    let opened = match opened {
+                        Ok(opened) => Some(opened),
                         Err(OpenError::Io(Errno::ENOENT | Errno::ENOTDIR)) if *in_memory => {
                             self.lost(path);
+                            None
                         }
                         Err(error) => return Err(self.no_area(path, error)),
-                    }
+                    };
+                    self.areas.push(Area { path, old, opened });
                 }
-                Entry::Directory { path, area, staged } => {
-                    let area = usize::try_from(*area).unwrap_or(usize::MAX);
-                    self.directories.push((path, area, staged));
-                }
+                Entry::Directory {
+                    path,
+                    area,
+                    staged,
+                    identity,
+                } => self.directories.push(Directory {
+                    path,
+                    area: usize::try_from(*area).unwrap_or(usize::MAX),
+                    staged,
+                    identity: *identity,
+                }),
                 _ => {}
             }
         }
@@ -169,7 +210,7 @@ impl<'a> Undo<'a> {
                 Entry::Version(_)
                 | Entry::Area { .. }
                 | Entry::Directory { .. }
-                | Entry::Stale(_) => (false, false),
+                | Entry::Stale { .. } => (false, false),
                 Entry::Context { .. } => (true, !std::mem::replace(&mut rules_undone, true)),
                 _ => (false, true),
             };
@@ -198,7 +239,7 @@ impl<'a> Undo<'a> {
             Ok(self.warnings)
         } else {
             Err(NotUndone {
-                kept: self.areas.into_iter().map(|(path, _)| path).collect(),
+                kept: self.areas.iter().map(|area| area.path.to_owned()).collect(),
                 problems: self.problems,
             })
         }
@@ -212,7 +253,6 @@ impl<'a> Undo<'a> {
              next deployment installs it again",
             path.display()
         ));
-        self.areas.push((path.to_owned(), None));
     }
 
     fn no_area(self, path: &Path, error: OpenError) -> NotUndone {
@@ -237,11 +277,11 @@ impl<'a> Undo<'a> {
         let keep: Vec<&Path> = self
             .doubtful
             .iter()
-            .filter_map(|area| Some(self.areas.get(*area)?.0.as_path()))
+            .filter_map(|area| Some(self.areas.get(*area)?.path))
             .collect();
         self.warnings.extend(keep.iter().map(|area| kept(area)));
         if durable {
-            for area in self.areas.iter().filter_map(|(_, area)| area.as_ref()) {
+            for area in self.areas.iter().filter_map(|area| area.opened.as_ref()) {
                 descriptors::sync_file_system(area).map_err(failed)?;
             }
             fs_err::File::open(self.working)
@@ -268,8 +308,7 @@ impl<'a> Undo<'a> {
                 staged,
                 aside,
             } => {
-                let waiting = Some((*staged, *aside));
-                let Some((path, area)) = self.open(*directory, name, waiting)? else {
+                let Some((path, area)) = self.open(*directory, name, *aside, Some(*staged))? else {
                     return Ok(());
                 };
                 let undone = self.placed(area, &path, name, *existing, *staged, *aside);
@@ -280,14 +319,18 @@ impl<'a> Undo<'a> {
                 name,
                 aside,
             } => {
-                let Some((path, area)) = self.open(*directory, name, None)? else {
+                let Some((path, area)) = self.open(*directory, name, *aside, None)? else {
                     return Ok(());
                 };
                 let undone = self.set_aside(area, &path, name, *aside);
                 undone.map_err(|error| StepError::io("restore", path, error))
             }
-            Entry::Reshaped { path, before } => {
-                let applied = match descriptors::walk(path) {
+            Entry::Reshaped {
+                path,
+                identity,
+                before,
+            } => {
+                let applied = match reach(path, *identity) {
                     Ok(directory) => descriptors::reopen(&directory)
                         .map_err(io::Error::from)
                         .and_then(|directory| before.apply(&directory)),
@@ -302,7 +345,7 @@ impl<'a> Undo<'a> {
             Entry::Version(_)
             | Entry::Area { .. }
             | Entry::Directory { .. }
-            | Entry::Stale(_)
+            | Entry::Stale { .. }
             | Entry::Context { .. } => Ok(()),
         }
     }
@@ -325,26 +368,44 @@ impl<'a> Undo<'a> {
                     .push(format!("{path} is gone since: nothing is restored there"));
                 Ok(())
             }
+            // What belongs there must not get into what somebody else has given the path to.
+            OpenError::Io(Errno::ESTALE) => {
+                if let Some(area) = area {
+                    self.doubtful.insert(area);
+                }
+                self.warnings.push(format!(
+                    "{} is another directory since: it is left as it is, and nothing is restored \
+                     there",
+                    path.display()
+                ));
+                Ok(())
+            }
             OpenError::Io(error) => Err(StepError::io("open", path, error)),
             OpenError::Untrusted { .. } => Err(StepError::io("follow", path, Errno::ELOOP)),
         }
     }
 
     /// Opens what is staged for a directory of the journal, and the directory. Returns the path of
-    /// `name` in it and the number of its area; none when the directory is gone, or the object is
-    /// still staged, so that there is nothing to undo.
+    /// `name` in it and the number of its area; none when the directory is gone, or there is
+    /// nothing to undo: nothing was set aside, and what was to come, if anything, is still staged.
     fn open(
         &mut self,
         number: u32,
         name: &OsStr,
-        waiting: Option<(Identity, u32)>,
+        aside: u32,
+        new: Option<Identity>,
     ) -> Result<Option<(PathBuf, usize)>, StepError> {
         let found = self.directories.get(number as usize).copied();
         let damaged = || StepError::io("restore", name, io::Error::other("the journal is damaged"));
-        let (path, area, staged) = found.ok_or_else(damaged)?;
+        let Directory {
+            path,
+            area,
+            staged,
+            identity,
+        } = found.ok_or_else(damaged)?;
         if self.open.as_ref().is_none_or(|open| open.number != number) {
             self.open = None;
-            let (_, opened) = self.areas.get(area).ok_or_else(damaged)?;
+            let Area { old, opened, .. } = self.areas.get(area).ok_or_else(damaged)?;
             let Some(opened) = opened else {
                 return Ok(None);
             };
@@ -357,28 +418,40 @@ impl<'a> Undo<'a> {
             self.open = Some(Open {
                 number,
                 staged,
-                old: staging::open_old(opened).map_err(failed)?,
+                old: staging::open_below(opened, Path::new(old)).map_err(failed)?,
                 directory: None,
             });
         }
         let Some(open) = &self.open else {
             return Ok(None);
         };
-        if let (Some((identity, aside)), Some(staged)) = (waiting, &open.staged) {
-            let failed = |error: Errno| StepError::io("look at", path.join(name), error);
-            let seen = descriptors::see(staged, name).map_err(failed)?;
-            // A file with two names may have its second one in the directory.
-            let alone = seen.is_some_and(|seen| {
-                let one_name = seen.kind == Existing::Directory || seen.links == 1;
-                seen.identity == identity && one_name
-            });
-            let aside = descriptors::look(&open.old, OsStr::new(&aside.to_string()));
-            if alone && aside.map_err(failed)? == Existing::Absent {
-                return Ok(None);
+        let failed = |error: Errno| StepError::io("look at", path.join(name), error);
+        let is_staged = match (new, &open.staged) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(new), Some(staged)) => {
+                let seen = descriptors::see(staged, name).map_err(failed)?;
+                // A file with two names may have its second one in the directory.
+                seen.is_some_and(|seen| {
+                    let one_name = seen.kind == Existing::Directory || seen.links == 1;
+                    seen.identity == new && one_name
+                })
             }
+        };
+        let aside = descriptors::look(&open.old, OsStr::new(&aside.to_string()));
+        if is_staged && aside.map_err(failed)? == Existing::Absent {
+            return Ok(None);
         }
         if open.directory.is_none() {
-            match descriptors::walk(path) {
+            let reached = reach(path, identity).and_then(|directory| {
+                let (there, area) = (fstat(&directory)?, fstat(&open.old)?);
+                if there.st_dev == area.st_dev {
+                    Ok(directory)
+                } else {
+                    Err(Errno::ESTALE.into())
+                }
+            });
+            match reached {
                 Ok(directory) => {
                     if let Some(open) = &mut self.open {
                         open.directory = Some(directory);

@@ -174,6 +174,30 @@ fn a_journal_that_cannot_be_used_stops_and_loses_nothing() {
     host.assert_tidy();
 }
 
+#[test]
+fn a_journal_of_version_1_is_recovered_by() {
+    for moment in [Moment::Place, Moment::Remove, Moment::Commit] {
+        let (host, archive, appspec) = busy_host();
+        let before = everything(&host);
+        assert!(killed(&host, &archive, &appspec, last_step(moment)));
+        crate::install::journal::tests::rewrite_as_version_1(&host.records().installing());
+        let area = area(&host);
+        let name = area.file_name().unwrap().to_str().unwrap();
+        let old = name.strip_prefix(".codedeploy-").unwrap();
+        fs_err::rename(area.join(old), area.join("old")).unwrap();
+        assert_eq!(recover(&host).unwrap().outcome, Outcome::RolledBack);
+        fs_err::remove_dir_all(area).unwrap();
+        assert_eq!(everything(&host), before);
+    }
+}
+
+/// The staging area of a killed Install.
+pub(super) fn area(host: &Host) -> PathBuf {
+    let areas = crate::install::staging::listed(&host.records().installing());
+    assert_eq!(areas.len(), 1);
+    areas.into_iter().next().unwrap()
+}
+
 /// The first step at which the Install of [`busy_host`] is at the last of these moments.
 pub(super) fn last_step(moment: Moment) -> usize {
     let (host, archive, appspec) = busy_host();

@@ -333,6 +333,12 @@ impl Small {
             file.set_len(8 << 20).unwrap();
             assert!(run("mkfs.ext4", &["-q", "-F", image.to_str().unwrap()]));
         }
+        Self::ext4_again(path)
+    }
+
+    /// An image that [`Small::ext4`] has made, mounted again.
+    pub(super) fn ext4_again(path: PathBuf) -> Option<Self> {
+        let image = path.with_extension("ext4");
         let at = path.to_str().unwrap().to_owned();
         Self::mounted(path, &["-o", "loop", image.to_str().unwrap(), &at])
     }

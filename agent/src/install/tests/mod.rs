@@ -10,5 +10,6 @@ mod previews;
 mod properties;
 mod records;
 mod selinux;
+mod swapped;
 mod updates;
 mod volumes;

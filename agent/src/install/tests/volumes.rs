@@ -2,10 +2,11 @@
 
 use rstest::rstest;
 
-use super::crash::{after_a_whole_install, comparable, killed, recover};
+use super::crash::{after_a_whole_install, comparable, killed, last_step, recover};
 use super::faults::{busy, everything};
 use super::host::*;
 use crate::deployment::FileExistsBehavior::Overwrite;
+use crate::install::apply::Moment;
 use crate::install::{InstallError, Outcome};
 
 /// What is mounted where, over a directory of the host.
@@ -105,6 +106,35 @@ fn what_was_in_memory_does_not_keep_the_rest_from_being_recovered() {
         assert_eq!(fs_err::read_to_string(host.at("kept/x")).unwrap(), "2");
     }
     assert!(lost > 3, "{lost}");
+}
+
+/// The host goes down in the middle of the commit, and its disk has another number when it is up.
+#[test]
+fn a_file_system_with_another_device_number_is_recovered() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    for moment in [Moment::Place, Moment::Remove, Moment::Commit] {
+        let host = Host::new();
+        let Some(mounted) = On::Ext4("srv").mount(&host) else {
+            return;
+        };
+        let (host, archive, appspec) = busy(host);
+        let before = everything(&host);
+        let device = fs_err::metadata(host.srv()).unwrap().dev();
+        assert!(killed(&host, &archive, &appspec, last_step(moment)));
+        drop(mounted);
+        // Takes the number that is free.
+        let _other = On::Ext4("other").mount(&host);
+        let _mounted = Small::ext4_again(host.srv());
+        if fs_err::metadata(host.srv()).unwrap().dev() == device {
+            eprintln!("the device kept its number");
+        }
+        let recovered = recover(&host).unwrap();
+        assert_eq!(recovered.outcome, Outcome::RolledBack);
+        assert_eq!(recovered.warnings, [""; 0]);
+        assert_eq!(everything(&host), before);
+        host.assert_tidy();
+    }
 }
 
 /// From each step on, the file system of the destinations or that of the records is full.
