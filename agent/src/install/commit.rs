@@ -414,9 +414,16 @@ impl<'p> Commit<'_, 'p> {
             let old = hands.place.old(node.parent)?;
             let from = Name::new(&*destination, name);
             let moved = place::move_new(&from, &Name::new(old, &aside), &mut can);
+            let found = moved.and_then(|()| Ok(descriptors::look(old, &aside)?));
             hands.learnt(self.areas, node.parent, can);
-            match moved {
-                Ok(()) => {}
+            match found {
+                Ok(found) if found == node.existing => {}
+                // What has the name by now is not ours to remove: the undo gives it back.
+                Ok(_) => {
+                    return Err(StepError::Changed {
+                        path: plan.tree.path(*id),
+                    });
+                }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(StepError::io("remove", plan.tree.path(*id), error)),
             }

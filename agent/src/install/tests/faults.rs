@@ -175,6 +175,42 @@ fn a_directory_with_a_foreign_file_that_appears_is_not_swallowed() {
 }
 
 #[test]
+fn a_stale_file_that_became_a_directory_meanwhile_is_not_removed() {
+    for killed in [false, true] {
+        let host = Host::new();
+        host.deploy("app", &[File("stale", "1"), File("x", "1")]);
+        let archive = host.archive("second", &[File("x", "2")]);
+        let appspec = host.appspec(&[("", "app")]);
+        let path = host.at("app/stale");
+        let mut first = true;
+        let install = std::panic::AssertUnwindSafe(|| {
+            host.install_watched(&archive, &appspec, &Disallow, &mut |moment| {
+                if moment == Moment::Remove && std::mem::take(&mut first) {
+                    fs_err::remove_file(&path)?;
+                    fs_err::create_dir(&path)?;
+                    fs_err::write(path.join("precious"), "precious")?;
+                } else if killed && moment == Moment::Restore {
+                    std::panic::resume_unwind(Box::new(()));
+                }
+                Ok(())
+            })
+        });
+        match std::panic::catch_unwind(install) {
+            Ok(result) => {
+                result.unwrap();
+                assert_eq!(host.text("app/x"), "2");
+            }
+            Err(_) => {
+                crate::install::recover(&host.records(), &host.options.selinux).unwrap();
+                assert_eq!(host.text("app/x"), "1");
+            }
+        }
+        assert_eq!(host.text("app/stale/precious"), "precious");
+        host.assert_tidy();
+    }
+}
+
+#[test]
 fn a_destination_that_changes_for_ever_fails_in_the_end() {
     let host = Host::new();
     let archive = host.archive("second", &[File("x", "2")]);
