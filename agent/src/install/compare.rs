@@ -18,7 +18,7 @@ use xattr::FileExt as _;
 
 use super::acl;
 use super::attributes;
-use super::descriptors::{self, OpenDirectories};
+use super::descriptors::{self, OpenDirectories, Volume};
 use super::error::{InstallError, StepError};
 use super::plan::Plan;
 use super::request::{InstallRequest, SourceForm};
@@ -90,17 +90,17 @@ struct Comparer<'a, 'p> {
     /// Whether what is made in the last directory gets an ACL.
     inherits: Option<(NodeId, bool)>,
     unchanged: HashMap<NodeId, Identity>,
-    /// By the directory's mount.
-    needs: HashMap<u64, Need>,
+    /// By the directory's volume.
+    needs: HashMap<Volume, Need>,
 }
 
 /// Compares what the revision brings with what is there, and sums up the room that the rest needs
-/// on each mount.
+/// on each volume.
 pub(super) fn compare(
     request: &InstallRequest<'_>,
     plan: &Plan,
     areas: &Areas<'_>,
-) -> Result<(Unchanged, HashMap<u64, Need>), InstallError> {
+) -> Result<(Unchanged, HashMap<Volume, Need>), InstallError> {
     let files = plan.sequence.iter().copied().filter(|id| {
         let planned = plan.tree.node(*id).planned;
         matches!(planned, Planned::File | Planned::Link | Planned::Made)
@@ -124,11 +124,11 @@ pub(super) fn compare(
     );
     let results = results.map_err(InstallError::from_step)?;
     let mut unchanged = HashMap::new();
-    let mut needs: HashMap<u64, Need> = HashMap::new();
+    let mut needs: HashMap<Volume, Need> = HashMap::new();
     for result in results {
         unchanged.extend(result.unchanged);
-        for (mount, need) in result.needs {
-            needs.entry(mount).or_default().add(need);
+        for (volume, need) in result.needs {
+            needs.entry(volume).or_default().add(need);
         }
     }
     Ok((Unchanged(unchanged), needs))
@@ -154,8 +154,8 @@ impl Comparer<'_, '_> {
             }
             need.bytes = Need::of_file(&status);
         }
-        let mount = self.plan.directory(need.directory).map(|d| d.mount);
-        let entry = self.needs.entry(mount.unwrap_or_default());
+        let volume = self.plan.directory(need.directory).map(|d| d.volume);
+        let entry = self.needs.entry(volume.unwrap_or_default());
         entry.or_default().add(need);
         Ok(())
     }

@@ -210,15 +210,45 @@ pub(super) fn list(directory: impl AsFd, mut each: impl FnMut(&[u8], Existing)) 
     Ok(())
 }
 
-/// Which mount a directory is on: renames stay within one, and bind mounts share their device
-/// number with what they show. Without /proc the device number has to do.
-pub(super) fn mount(directory: impl AsFd) -> nix::Result<u64> {
+/// What renames stay within: a mount (bind mounts share their device number with what they show),
+/// and in it a file system or subvolume (those of one mount have device numbers of their own).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(super) struct Volume {
+    /// 0 where the kernel does not tell: the device number has to do.
+    mount: u64,
+    device: u64,
+}
+
+impl Volume {
+    pub(super) fn of(directory: impl AsFd) -> nix::Result<Self> {
+        Ok(Self {
+            device: fstat(&directory)?.st_dev,
+            mount: mount_id(directory)?,
+        })
+    }
+}
+
+fn mount_id(directory: impl AsFd) -> nix::Result<u64> {
+    use rustix::fs::{AtFlags, StatxFlags, statx};
+    use rustix::io::Errno as E;
+
+    let wanted = StatxFlags::MNT_ID;
+    match statx(directory.as_fd(), "", AtFlags::EMPTY_PATH, wanted) {
+        Ok(found) if found.stx_mask & wanted.bits() != 0 => return Ok(found.stx_mnt_id),
+        // Before Linux 5.8 and 4.11, or a filter of system calls.
+        Ok(_) | Err(E::NOSYS | E::PERM) => {}
+        Err(error) => return Err(Errno::from_raw(error.raw_os_error())),
+    }
     let raw = directory.as_fd().as_raw_fd();
-    let text = fs_err::read_to_string(format!("/proc/self/fdinfo/{raw}")).unwrap_or_default();
-    let id = text.lines().find_map(|line| line.strip_prefix("mnt_id:"));
-    match id.and_then(|id| id.trim().parse().ok()) {
-        Some(id) => Ok(id),
-        None => Ok(fstat(directory)?.st_dev),
+    match fs_err::read_to_string(format!("/proc/self/fdinfo/{raw}")) {
+        Ok(text) => {
+            let id = text.lines().find_map(|line| line.strip_prefix("mnt_id:"));
+            Ok(id.and_then(|id| id.trim().parse().ok()).unwrap_or_default())
+        }
+        // No /proc, for no directory.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        // A guess would differ from what others are told to be on.
+        Err(error) => Err(errno(&error)),
     }
 }
 

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
+use super::descriptors::Volume;
 use super::metadata::DirectoryState;
 use super::permissions::Rule;
 use super::selinux::Context;
@@ -26,8 +27,8 @@ pub(super) struct SourceDirectory {
 pub(super) struct ExistingDirectory {
     /// Device and inode: it must still be this one when the plan is carried out.
     pub(super) identity: (u64, u64),
-    /// See [`super::descriptors::mount`].
-    pub(super) mount: u64,
+    /// What names in it can be renamed within.
+    pub(super) volume: Volume,
     /// Others may not write there, and it is ours: safe for staging.
     pub(super) safe: bool,
     /// Writing has been checked.

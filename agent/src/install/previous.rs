@@ -104,7 +104,7 @@ fn look(survey: &mut Survey) -> Result<(), PlanError> {
             continue;
         }
         let parent = node.parent;
-        if survey.enter(id).is_err() || is_mount_point(survey, id, parent) {
+        if survey.enter(id).is_err() || begins_a_volume(survey, id, parent) {
             // Whatever it is, a clean-up could not remove it.
             survey.tree.node_mut(id).alive = true;
             continue;
@@ -124,16 +124,16 @@ fn look(survey: &mut Survey) -> Result<(), PlanError> {
     Ok(())
 }
 
-fn is_mount_point(survey: &Survey, id: NodeId, parent: NodeId) -> bool {
-    let mount = |id: NodeId| {
+fn begins_a_volume(survey: &Survey, id: NodeId, parent: NodeId) -> bool {
+    let volume = |id: NodeId| {
         survey
             .directories
             .get(survey.tree.node(id).directory as usize)
-            .map(|d| d.mount)
+            .map(|d| d.volume)
     };
     // Where the parent is reached through a link, the comparison still holds: the directory's own
     // entry is in the directory that the link leads to.
-    mount(id) != mount(parent)
+    volume(id) != volume(parent)
 }
 
 /// Children first: a recorded directory is gone when everything in it is.

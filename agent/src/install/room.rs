@@ -27,13 +27,13 @@ const PLAIN: [u64; 3] = [
 ];
 const XFS: u64 = 0x5846_5342;
 
-/// What will be staged on a mount.
+/// What will be staged on a volume.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Need {
     /// At least.
     pub(super) bytes: u64,
     pub(super) inodes: u64,
-    /// A directory on the mount that exists.
+    /// A directory on the volume that exists.
     pub(super) directory: NodeId,
 }
 

@@ -1,4 +1,5 @@
-//! Staging areas: our own 0700 dot directories, one a mount, where new things are completed
+//! Staging areas: our own 0700 dot directories, one a volume (a mount, and within it a file system
+//! or subvolume: names can be renamed within one only), where new things are completed
 //! before they get their names and old things wait in case of an undo.
 //!
 //! An area holds a directory for each existing directory that receives something (named by node,
@@ -28,7 +29,7 @@ use nix::unistd::{Gid, UnlinkatFlags, fchown, geteuid, unlinkat};
 use xattr::FileExt as _;
 
 use super::acl;
-use super::descriptors::{self, OpenDirectories, OpenError};
+use super::descriptors::{self, OpenDirectories, OpenError, Volume};
 use super::error::StepError;
 use super::plan::Plan;
 use super::tree::{Existing, NodeId, Planned, ROOT};
@@ -43,10 +44,10 @@ const DIRECTORY: OFlag = OFlag::O_RDONLY
     .union(OFlag::O_NOFOLLOW)
     .union(OFlag::O_CLOEXEC);
 
-/// One mount's area.
+/// One volume's area.
 #[derive(Debug)]
 struct Area {
-    mount: u64,
+    volume: Volume,
     path: PathBuf,
     name: OsString,
     /// The directory that the area is in.
@@ -179,8 +180,8 @@ impl<'p> Areas<'p> {
 
     /// The number of the area for what is in an existing directory.
     pub(super) fn number_of(&self, directory: NodeId) -> Option<usize> {
-        let mount = self.plan.directory(directory)?.mount;
-        self.areas.iter().position(|area| area.mount == mount)
+        let volume = self.plan.directory(directory)?.volume;
+        self.areas.iter().position(|area| area.volume == volume)
     }
 
     fn area_of(&self, directory: NodeId) -> Option<&Area> {
@@ -255,19 +256,22 @@ impl<'p> Areas<'p> {
         }
     }
 
-    /// The area for an existing directory, made when it is the first on its mount.
+    /// The area for an existing directory, made when it is the first on its volume.
     pub(super) fn make_area(&mut self, id: NodeId) -> Result<usize, StepError> {
         let plan = self.plan;
-        let mount_of = |id: NodeId| plan.directory(id).map(|directory| directory.mount);
-        let mount = mount_of(id);
-        let known = self.areas.iter().position(|area| Some(area.mount) == mount);
+        let volume_of = |id: NodeId| plan.directory(id).map(|directory| directory.volume);
+        let volume = volume_of(id);
+        let known = self
+            .areas
+            .iter()
+            .position(|area| Some(area.volume) == volume);
         if let Some(known) = known {
             return Ok(known);
         }
         // The deepest directory that others cannot write to; else the deepest that stays.
         let mut host = None;
         let mut next = id;
-        while mount_of(next) == mount {
+        while volume_of(next) == volume {
             let stays = !plan.tree.node(next).gone;
             if stays && plan.directory(next).is_some_and(|directory| directory.safe) {
                 host = Some(next);
@@ -304,7 +308,7 @@ impl<'p> Areas<'p> {
         mkdirat(&opened, old, Mode::S_IRWXU).map_err(failed)?;
         let old = openat(&opened, old, DIRECTORY, Mode::empty()).map_err(failed)?;
         self.areas.push(Area {
-            mount: mount.unwrap_or_default(),
+            volume: volume.unwrap_or_default(),
             path: area_path,
             name,
             host: directory,

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::sys::stat::fstat;
 use nix::unistd::geteuid;
 
-use super::descriptors::{self, OpenDirectories, OpenError};
+use super::descriptors::{self, OpenDirectories, OpenError, Volume};
 use super::error::PlanError;
 use super::metadata::DirectoryState;
 use super::plan::ExistingDirectory;
@@ -120,7 +120,7 @@ impl Survey {
         let directory = u32::try_from(self.directories.len()).unwrap_or(NONE);
         self.directories.push(ExistingDirectory {
             identity,
-            mount: descriptors::mount(&*opened)?,
+            volume: Volume::of(&*opened)?,
             safe: status.st_uid == geteuid().as_raw() && status.st_mode & 0o022 == 0,
             checked: false,
             before: None,

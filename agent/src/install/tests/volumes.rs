@@ -137,6 +137,54 @@ fn a_file_system_with_another_device_number_is_recovered() {
     }
 }
 
+#[test]
+fn subvolumes_of_one_mount_are_installed_into() {
+    let host = Host::new();
+    let Some(_mounted) = Small::btrfs(host.srv()) else {
+        return;
+    };
+    for name in ["one", "two", "one/nested"] {
+        let path = host.at(name);
+        assert!(run(
+            "btrfs",
+            &["-q", "subvolume", "create", path.to_str().unwrap()]
+        ));
+    }
+    // Not safe to stage in, and what is above is another subvolume.
+    std::os::unix::fs::chown(host.at("one/nested"), Some(1234), None).unwrap();
+    let appspec = host.appspec(&[("a", "one"), ("b", "two/made"), ("a", "one/nested")]);
+    for content in ["1", "2"] {
+        let stale = format!("a/only-{content}");
+        let archive = host.archive(
+            content,
+            &[
+                File("a/x", content),
+                File(&stale, ""),
+                File("b/d/y", content),
+            ],
+        );
+        host.install(&archive, &appspec, &Overwrite).unwrap();
+        let names = ["one/x", "one/nested/x", "two/made/d/y"];
+        assert_eq!(names.map(|name| host.text(name)), [content; 3]);
+        host.assert_tidy();
+    }
+    assert!(!host.at("one/nested/only-1").exists());
+    // And back, from the middle.
+    let before = everything(&host);
+    let archive = host.archive("3", &[File("a/x", "3"), File("b/d/z", "3")]);
+    let mut steps = 0;
+    let error = host.install_watched(&archive, &appspec, &Overwrite, &mut |moment| {
+        steps += usize::from(moment == Moment::Place);
+        match (moment, steps) {
+            (Moment::Place, 3) => Err(std::io::Error::from_raw_os_error(28)),
+            _ => Ok(()),
+        }
+    });
+    error.unwrap_err();
+    assert_eq!(everything(&host), before);
+    host.assert_tidy();
+}
+
 /// From each step on, the file system of the destinations or that of the records is full.
 #[rstest]
 #[case::tmpfs(On::Tmpfs("srv"))]
