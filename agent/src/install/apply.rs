@@ -15,6 +15,7 @@ use super::planner::plan;
 use super::records::{self, StagedRecords};
 use super::recover;
 use super::request::InstallRequest;
+use super::selinux::Replacement;
 use super::stage::{self, Staged};
 use super::staging::Areas;
 use super::tree::{Existing, NodeId, Planned};
@@ -164,12 +165,14 @@ fn carry_out(
     let staged = records::prepare(working)
         .and_then(|()| stage_all(plan, request, &unchanged, &mut areas, watch, warnings));
     let staged = staged.and_then(|(staged, records)| {
+        let contexts = Replacement::look(plan, &request.options.selinux, warnings)?;
         let commit = Commit {
             plan,
             staged: &staged,
             unchanged: &unchanged,
             areas: &areas,
             records: &records,
+            contexts: &contexts,
             tools: &request.options.selinux,
             working,
             durable: !request.options.unsynced,

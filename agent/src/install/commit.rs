@@ -20,15 +20,13 @@ use super::place::{self, Abilities, How, Name};
 use super::plan::Plan;
 use super::records::{StagedRecords, When};
 use super::request::SelinuxTools;
-use super::selinux;
+use super::selinux::{self, Replacement};
 use super::stage::{self, Failure, Staged};
 use super::staging::{self, Areas, Workplace};
 use super::tree::{Existing, NodeId, Planned};
 
 /// Exists while the SELinux rules are being replaced, and after.
 pub(super) const RULES_BEGUN: &str = "rules.begun";
-/// Exists when the SELinux rules have been replaced.
-pub(super) const RULES_DONE: &str = "rules.done";
 
 /// What commits.
 pub(super) struct Commit<'a, 'p> {
@@ -37,6 +35,7 @@ pub(super) struct Commit<'a, 'p> {
     pub(super) unchanged: &'a Unchanged,
     pub(super) areas: &'a Areas<'p>,
     pub(super) records: &'a StagedRecords,
+    pub(super) contexts: &'a Replacement,
     pub(super) tools: &'a SelinuxTools,
     pub(super) working: &'a Path,
     /// False leaves syncing to the kernel.
@@ -106,14 +105,8 @@ impl<'p> Commit<'_, 'p> {
                 old: staging::name_of_old(path.file_name().unwrap_or_default()).to_owned(),
             })?;
         }
-        for (old, contexts) in [
-            (true, &self.plan.old_contexts),
-            (false, &self.plan.new_contexts),
-        ] {
-            for context in contexts {
-                let context = context.clone();
-                put(&Entry::Context { old, context })?;
-            }
+        for (old, context) in self.contexts.before() {
+            put(&Entry::Context { old, context })?;
         }
         let mut directories = Directories::default();
         for id in self.placed() {
@@ -260,21 +253,15 @@ impl<'p> Commit<'_, 'p> {
     /// Before the first rename: rules take effect only when files are relabelled, and this is
     /// what most likely fails.
     fn contexts(&self) -> Result<(), StepError> {
-        let (old, new) = (&self.plan.old_contexts, &self.plan.new_contexts);
-        if old.is_empty() && new.is_empty() {
+        if self.contexts.is_empty() {
             return Ok(());
         }
         self.at(Moment::Contexts)?;
-        self.mark(RULES_BEGUN)?;
-        selinux::replace(self.tools, old, new)?;
-        self.mark(RULES_DONE)
-    }
-
-    fn mark(&self, name: &str) -> Result<(), StepError> {
-        let path = self.working.join(name);
-        fs_err::write(&path, "")
+        let begun = self.working.join(RULES_BEGUN);
+        fs_err::write(&begun, "")
             .and_then(|()| journal::sync_directory(self.working))
-            .map_err(|error| StepError::io("write", path, error))
+            .map_err(|error| StepError::io("write", begun, error))?;
+        self.contexts.carry_out(self.tools)
     }
 
     fn place_one(&self, id: NodeId, hands: &mut Hands<'_, '_>) -> Result<(), StepError> {

@@ -66,7 +66,7 @@ pub(super) enum Entry {
     },
     /// A record is replaced or made; its previous content is kept when there was one.
     Record { name: OsString, existed: bool },
-    /// An SELinux rule that the policy has before (`old`) or after.
+    /// An SELinux rule that the policy has before (`old`), or has not.
     Context { old: bool, context: Context },
 }
 

@@ -90,7 +90,7 @@ pub(super) fn draft(request: &InstallRequest<'_>) -> Result<Draft, PlanError> {
         cleanup::Entry::Semanage(spec) => Some(*spec),
         cleanup::Entry::Path(_) => None,
     });
-    let old_contexts = selinux::previous(specs, &records.install());
+    let old_contexts = selinux::previous(specs);
     let mut plan = Plan {
         tree: survey.tree,
         sequence,

@@ -1,13 +1,14 @@
-//! SELinux contexts: one `semanage` and one `restorecon` an Install, whatever the number of files.
+//! SELinux contexts: three runs of `semanage` (list, set, delete) and one of `restorecon` an Install
+//! at most, whatever the number of files.
 //!
-//! Paths reach the programs on standard input, never through a shell.
+//! What is done to the policy is worked out from the rules that it has, so that it can be done
+//! again, and a rule that somebody has deleted or made is no obstacle. Paths reach the programs on standard input, never through a shell.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-
-use serde_json::Value;
 
 use super::error::StepError;
 use super::plan::Plan;
@@ -26,48 +27,17 @@ pub(super) struct Context {
     pub(super) context: Option<SelinuxContext>,
 }
 
-/// The rules of the previous Install: the specifications from its `-cleanup`, what they say from
-/// its `-install.json`, as far as that can be read.
-pub(super) fn previous<'a>(specs: impl Iterator<Item = &'a [u8]>, install: &Path) -> Vec<Context> {
-    let specs: Vec<String> = specs
-        .map(|spec| String::from_utf8_lossy(spec).into_owned())
-        .collect();
-    if specs.is_empty() {
-        return Vec::new();
-    }
-    let record: Value = fs_err::read(install)
-        .ok()
-        .and_then(|content| serde_json::from_slice(&content).ok())
-        .unwrap_or_default();
-    let known: Vec<(String, PathBuf, SelinuxContext)> = record
-        .get("instructions")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter(|instruction| instruction.get("type").and_then(Value::as_str) == Some("semanage"))
-        .filter_map(|instruction| {
-            let file = instruction.get("file")?.as_str()?;
-            let context = instruction.get("context")?;
-            let text = |key| context.get(key).and_then(Value::as_str).map(str::to_owned);
-            let context = SelinuxContext {
-                user: text("user"),
-                kind: text("type")?,
-                range: text("range"),
-            };
-            Some((escape(file), PathBuf::from(file), context))
-        })
-        .collect();
-    let context = |spec: String| {
-        let found = known
-            .iter()
-            .find(|(known, path, _)| *known == spec || path.as_os_str() == spec.as_str());
+/// The rules of the previous Install, from its `-cleanup`.
+pub(super) fn previous<'a>(specs: impl Iterator<Item = &'a [u8]>) -> Vec<Context> {
+    let context = |spec: &[u8]| {
+        let spec = String::from_utf8_lossy(spec).into_owned();
         Context {
-            path: found.map_or_else(|| PathBuf::from(&spec), |(_, path, _)| path.clone()),
-            context: found.map(|(_, _, context)| context.clone()),
+            path: PathBuf::from(&spec),
+            context: None,
             spec,
         }
     };
-    specs.into_iter().map(context).collect()
+    specs.map(context).collect()
 }
 
 /// Plans the contexts of the matched objects.
@@ -81,7 +51,7 @@ pub(super) fn plan(plan: &mut Plan, tools: &SelinuxTools, problems: &mut Vec<Pro
             continue;
         };
         let path = plan.tree.path(*id);
-        match path.to_str().filter(|text| !text.contains(['\n', '\r'])) {
+        match path.to_str().filter(|text| is_plain(text)) {
             Some(text) => contexts.push(Context {
                 spec: escape(text),
                 path: path.clone(),
@@ -89,7 +59,10 @@ pub(super) fn plan(plan: &mut Plan, tools: &SelinuxTools, problems: &mut Vec<Pro
             }),
             None => problems.push(Problem::Rule {
                 line,
-                what: format!("the name of {path:?} cannot be given to semanage"),
+                what: format!(
+                    "the name of {path:?} cannot be given to semanage, which takes UTF-8 without \
+                     blanks and quotes; rename it, or name it in the rule's `except`"
+                ),
             }),
         }
     }
@@ -137,41 +110,184 @@ fn escape(path: &str) -> String {
     escaped
 }
 
-fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r#"'"'"'"#))
+/// Whether `semanage import`, which splits its lines in a way of its own, reads it as it is, and
+/// the policy can hold it: specifications there end at a blank.
+fn is_plain(text: &str) -> bool {
+    !text.chars().any(|character| {
+        character.is_whitespace() || character.is_control() || matches!(character, '\'' | '"')
+    })
 }
 
-fn delete(context: &Context) -> String {
-    format!("fcontext -d {}\n", quote(&context.spec))
+/// What the policy has for all kinds of files under some specifications, or shall have.
+type Wanted = BTreeMap<String, Option<SelinuxContext>>;
+
+/// The policy's local rules for all kinds of files, by specification.
+#[derive(Debug, Default)]
+struct Rules(BTreeMap<String, SelinuxContext>);
+
+impl Rules {
+    fn read(tools: &SelinuxTools) -> Result<Self, StepError> {
+        let listing = run(&tools.semanage, &["fcontext", "-l", "-C", "-n"], b"")?;
+        Ok(Self::parse(&String::from_utf8_lossy(&listing)))
+    }
+
+    fn parse(listing: &str) -> Self {
+        let rule = |line: &str| {
+            let (spec, rest) = line.split_once(char::is_whitespace)?;
+            let (files, label) = rest.trim().rsplit_once(char::is_whitespace)?;
+            if files.trim() != "all files" {
+                return None;
+            }
+            let mut fields = label.splitn(4, ':');
+            let (first, _role, kind, range) =
+                (fields.next()?, fields.next(), fields.next(), fields.next());
+            let context = match kind {
+                Some(kind) => SelinuxContext {
+                    user: Some(first.to_owned()),
+                    kind: kind.to_owned(),
+                    range: range.map(str::to_owned),
+                },
+                // Files that keep the label they have.
+                None => SelinuxContext {
+                    user: None,
+                    kind: first.to_lowercase(),
+                    range: None,
+                },
+            };
+            Some((spec.to_owned(), context))
+        };
+        Self(listing.lines().filter_map(rule).collect())
+    }
+
+    /// Makes the policy have what is wanted, and changes nothing that it has already.
+    ///
+    /// `semanage import` fails as a whole on a rule that is missing or there already, and newer
+    /// ones commit all lines with `-d` in them before they look at the others. So what may be
+    /// refused comes first and alone, and what is deleted is there.
+    fn change(&self, tools: &SelinuxTools, wanted: &Wanted) -> Result<(), StepError> {
+        let (mut set, mut deleted) = (String::new(), String::new());
+        for (spec, wanted) in wanted.iter().filter(|(spec, _)| is_plain(spec)) {
+            match (self.0.get(spec), wanted) {
+                (None, None) => {}
+                (Some(_), None) => deleted.push_str(&format!("fcontext -d '{spec}'\n")),
+                (None, Some(wanted)) => set.push_str(&line("-a", wanted, spec)),
+                (Some(there), Some(wanted)) => {
+                    // What a rule is not told it has as the policy's default, once it is modified.
+                    let wanted = SelinuxContext {
+                        user: wanted.user.clone().or_else(|| Some("system_u".to_owned())),
+                        kind: wanted.kind.clone(),
+                        range: there
+                            .range
+                            .as_ref()
+                            .map(|_| wanted.range.clone().unwrap_or_else(|| "s0".to_owned())),
+                    };
+                    if *there != wanted {
+                        set.push_str(&line("-m", &wanted, spec));
+                    }
+                }
+            }
+        }
+        for lines in [set, deleted] {
+            if !lines.is_empty() {
+                run(&tools.semanage, &["import"], lines.as_bytes())?;
+            }
+        }
+        Ok(())
+    }
 }
 
-fn add(context: &Context) -> Option<String> {
-    let SelinuxContext { user, kind, range } = context.context.as_ref()?;
-    let mut line = format!("fcontext -a -t {}", quote(kind));
+fn line(verb: &str, context: &SelinuxContext, spec: &str) -> String {
+    let SelinuxContext { user, kind, range } = context;
+    let mut line = format!("fcontext {verb} -t '{kind}'");
     for (option, value) in [("-s", user), ("-r", range)] {
         if let Some(value) = value {
-            line.push_str(&format!(" {option} {}", quote(value)));
+            line.push_str(&format!(" {option} '{value}'"));
         }
     }
-    line.push_str(&format!(" {}\n", quote(&context.spec)));
-    Some(line)
+    line.push_str(&format!(" '{spec}'\n"));
+    line
 }
 
-/// Replaces `old` rules by `new` ones, in one transaction of the policy store.
-pub(super) fn replace(
+/// The change of the policy's rules that belongs to a plan.
+#[derive(Debug, Default)]
+pub(super) struct Replacement {
+    rules: Rules,
+    wanted: Wanted,
+}
+
+impl Replacement {
+    /// Looks at the policy, where a plan has to do with it. Rules that only are to go do not
+    /// matter enough to fail.
+    pub(super) fn look(
+        plan: &Plan,
+        tools: &SelinuxTools,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self, StepError> {
+        let old = plan.old_contexts.iter();
+        let gone = old.map(|context| (context.spec.clone(), None));
+        let new = plan.new_contexts.iter();
+        let new = new.map(|context| (context.spec.clone(), context.context.clone()));
+        let wanted: Wanted = gone.chain(new).collect();
+        if wanted.is_empty() {
+            return Ok(Self::default());
+        }
+        match Rules::read(tools) {
+            Ok(rules) => Ok(Self { rules, wanted }),
+            Err(error) if plan.new_contexts.is_empty() => {
+                warnings.push(format!(
+                    "the last revision's SELinux rules stay: {}",
+                    crate::error::chain(&error)
+                ));
+                Ok(Self::default())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.wanted.is_empty()
+    }
+
+    /// What an undo needs: each rule with what the policy has now, which is nothing for `false`.
+    pub(super) fn before(&self) -> impl Iterator<Item = (bool, Context)> + '_ {
+        self.wanted.keys().map(|spec| {
+            let there = self.rules.0.get(spec);
+            let context = Context {
+                spec: spec.clone(),
+                path: PathBuf::from(spec),
+                context: there.cloned(),
+            };
+            (there.is_some(), context)
+        })
+    }
+
+    pub(super) fn carry_out(&self, tools: &SelinuxTools) -> Result<(), StepError> {
+        self.rules.change(tools, &self.wanted)
+    }
+}
+
+/// Gives the policy back the rules that it had: those that were there are, and the others are not.
+pub(super) fn restore<'a>(
     tools: &SelinuxTools,
-    old: &[Context],
-    new: &[Context],
+    rules: impl Iterator<Item = (bool, &'a Context)>,
 ) -> Result<(), StepError> {
-    let lines: String = old
-        .iter()
-        .map(delete)
-        .chain(new.iter().filter_map(add))
-        .collect();
-    if lines.is_empty() {
+    let mut wanted = Wanted::new();
+    for (was_there, rule) in rules {
+        match (was_there, &rule.context) {
+            (true, Some(context)) => {
+                wanted.insert(rule.spec.clone(), Some(context.clone()));
+            }
+            // What it was is not known.
+            (true, None) => {}
+            (false, _) => {
+                wanted.entry(rule.spec.clone()).or_insert(None);
+            }
+        }
+    }
+    if wanted.is_empty() {
         return Ok(());
     }
-    run(&tools.semanage, &["import"], lines.as_bytes())
+    Rules::read(tools)?.change(tools, &wanted)
 }
 
 /// Gives files their contexts from the policy, user and range included.
@@ -184,14 +300,14 @@ pub(super) fn relabel(tools: &SelinuxTools, contexts: &[Context]) -> Result<(), 
         paths.extend_from_slice(context.path.as_os_str().as_bytes());
         paths.push(b'\n');
     }
-    run(&tools.restorecon, &["-F", "-f", "-"], &paths)
+    run(&tools.restorecon, &["-F", "-f", "-"], &paths).map(|_| ())
 }
 
 #[expect(
     clippy::disallowed_methods,
     reason = "the policy store has no other interface; fixed arguments, explicit environment"
 )]
-fn run(program: &Path, arguments: &[&str], input: &[u8]) -> Result<(), StepError> {
+fn run(program: &Path, arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, StepError> {
     let failed = |error| StepError::io("run", program, error);
     let mut child = std::process::Command::new(program)
         .args(arguments)
@@ -200,7 +316,7 @@ fn run(program: &Path, arguments: &[&str], input: &[u8]) -> Result<(), StepError
         .env("LC_ALL", "C")
         .current_dir("/")
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(failed)?;
@@ -215,7 +331,7 @@ fn run(program: &Path, arguments: &[&str], input: &[u8]) -> Result<(), StepError
     })
     .map_err(failed)?;
     if output.status.success() {
-        return Ok(());
+        return Ok(output.stdout);
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.trim();
@@ -239,22 +355,39 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_quoted_and_only_real_wildcards_escaped() {
-        let context = Context {
-            spec: escape("/srv/a b's/x.txt+"),
-            path: PathBuf::from("/srv/a b's/x.txt+"),
-            context: Some(SelinuxContext {
-                user: Some("system_u".into()),
-                kind: "httpd_sys_content_t".into(),
-                range: Some("s0".into()),
-            }),
+    fn only_real_wildcards_are_escaped() {
+        assert_eq!(escape("/srv/a-b/x.txt+"), r"/srv/a-b/x.txt\+");
+    }
+
+    #[test]
+    fn local_rules_are_read_from_the_listing() {
+        let listing = "\
+/srv/x                                             all files          system_u:object_r:httpd_t:s0 
+/srv/a-long-path-that-leaves-no-room-for-more-blanks/x all files          u:object_r:t_t:s0-s0:c0.c3 
+/srv/y                                             regular file       system_u:object_r:y_t:s0 
+/srv/no-mls                                        all files          system_u:object_r:z_t 
+/srv/none                                          all files          <<None>>
+
+SELinux Local fcontext Equivalence 
+
+/srv/one = /srv/other
+";
+        let rules: Vec<_> = Rules::parse(listing).0.into_iter().collect();
+        let rule = |spec: &str, user: Option<&str>, kind: &str, range: Option<&str>| {
+            let context = SelinuxContext {
+                user: user.map(str::to_owned),
+                kind: kind.to_owned(),
+                range: range.map(str::to_owned),
+            };
+            (spec.to_owned(), context)
         };
-        let expected = "fcontext -a -t 'httpd_sys_content_t' -s 'system_u' -r 's0' \
-                        '/srv/a b'\"'\"'s/x.txt\\+'\n";
-        assert_eq!(add(&context).unwrap(), expected);
-        assert_eq!(
-            delete(&context),
-            "fcontext -d '/srv/a b'\"'\"'s/x.txt\\+'\n"
-        );
+        let long = "/srv/a-long-path-that-leaves-no-room-for-more-blanks/x";
+        let expected = [
+            rule(long, Some("u"), "t_t", Some("s0-s0:c0.c3")),
+            rule("/srv/no-mls", Some("system_u"), "z_t", None),
+            rule("/srv/none", None, "<<none>>", None),
+            rule("/srv/x", Some("system_u"), "httpd_t", Some("s0")),
+        ];
+        assert_eq!(rules, expected);
     }
 }

@@ -6,7 +6,7 @@
 //! has put under a name stays, and what cannot be given back stays in its staging area, whose path
 //! is then told.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,14 +17,14 @@ use nix::errno::Errno;
 use nix::sys::stat::fstat;
 
 use super::apply::{Moment, Watch};
-use super::commit::{RULES_BEGUN, RULES_DONE};
+use super::commit::RULES_BEGUN;
 use super::descriptors::{self, Identity, OpenError, Seen};
 use super::error::StepError;
 use super::journal::{self, Entry};
 use super::place::{self, Abilities, Name};
 use super::records;
 use super::request::SelinuxTools;
-use super::selinux::{self, Context};
+use super::selinux;
 use super::staging::{self, Areas};
 use super::tree::Existing;
 use crate::deployment_root::InstructionFiles;
@@ -601,40 +601,13 @@ impl<'a> Undo<'a> {
 
     /// Puts the SELinux rules back, when they were or may have been replaced.
     fn rules(&mut self) -> Result<(), StepError> {
-        let done = self.working.join(RULES_DONE);
-        let was_done = done.exists();
-        if !was_done && !self.working.join(RULES_BEGUN).exists() {
+        if !self.working.join(RULES_BEGUN).exists() {
             return Ok(());
         }
-        let mut rules: BTreeMap<bool, Vec<Context>> = BTreeMap::new();
-        for entry in self.entries {
-            if let Entry::Context { old, context } = entry {
-                rules.entry(*old).or_default().push(context.clone());
-            }
-        }
-        let of = |old: bool| rules.get(&old).map_or(&[][..], Vec::as_slice);
-        if was_done {
-            // From here on, whether they are replaced is open.
-            fs_err::remove_file(&done)
-                .and_then(|()| journal::sync_directory(self.working))
-                .map_err(|error| StepError::io("remove", &done, error))?;
-        }
-        match selinux::replace(self.tools, of(false), of(true)) {
-            Ok(()) => Ok(()),
-            Err(error) if was_done => {
-                fs_err::write(&done, "").map_err(|error| StepError::io("write", &done, error))?;
-                Err(error)
-            }
-            // One transaction: most likely it had not been done.
-            Err(error) => {
-                self.warnings.push(format!(
-                    "whether the killed Install had replaced the SELinux rules is not known, and \
-                     putting them back failed ({}); compare `semanage fcontext -l -C` with what \
-                     it should be",
-                    crate::error::chain(&error)
-                ));
-                Ok(())
-            }
-        }
+        let rules = self.entries.iter().filter_map(|entry| match entry {
+            Entry::Context { old, context } => Some((*old, context)),
+            _ => None,
+        });
+        selinux::restore(self.tools, rules)
     }
 }
