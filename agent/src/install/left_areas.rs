@@ -43,7 +43,7 @@ pub fn left_areas(
     let mut found: BTreeSet<PathBuf> = directories.into_iter().flat_map(areas_in).collect();
     // After that look: an area is listed before it is made.
     for working in fs::read_dir(root.instructions_directory())? {
-        for listed in staging::listed(&working?.path()) {
+        for listed in staging::listed(&working?.path())? {
             found.remove(&listed);
         }
     }

@@ -133,7 +133,7 @@ pub(super) fn recover_watched(
         }
         Left::Superseded => {
             let mut warnings = Vec::new();
-            for area in staging::listed(&working) {
+            for area in staging::listed(&working).map_err(failed)? {
                 warnings.push(kept(&area));
             }
             staging::forget(&working, |_| true)
@@ -193,7 +193,8 @@ fn look(files: &InstructionFiles) -> Result<Left, InstallError> {
     };
     let unusable = |source| InstallError::Journal {
         working: working.clone(),
-        areas: staging::listed(&working),
+        // The journal's trouble is the one to tell.
+        areas: staging::listed(&working).unwrap_or_default(),
         source,
     };
     match fs_err::symlink_metadata(&working) {
@@ -252,12 +253,7 @@ fn prune(files: &InstructionFiles, working: &Path, watch: &Watch<'_>, warnings: 
 fn drop_all(working: &Path, watch: &Watch<'_>, warnings: &mut Vec<String>) {
     watch.pass(Moment::Discard);
     // Nothing that comes now needs their place, so they must not stop every later Install.
-    for (area, error) in staging::drop_listed(working) {
-        warnings.push(format!(
-            "cannot remove the staging directory {}: {error}; remove it by hand",
-            area.display()
-        ));
-    }
+    staging::drop_listed(working, warnings);
     forget(working, watch, warnings);
 }
 

@@ -390,32 +390,44 @@ impl<'p> Areas<'p> {
             Ok(_) => {}
             Err(never) => match never {},
         }
-        let listed = listed(self.working);
-        // What is off the list is kept: an undo had its doubts.
-        for area in self.areas.iter().filter(|area| listed.contains(&area.path)) {
-            let removed = remove_area(&area.host, &area.directory, &area.name);
-            if let Err(error) = removed {
-                warnings.push(format!(
-                    "cannot remove the staging directory {}: {error}; remove it by hand",
-                    area.path.display()
-                ));
-            }
-        }
+        drop_all(self.working, &self.areas, warnings);
     }
 }
 
-/// Removes the areas that the list in `working` names. Those that cannot be removed come back,
-/// with the reason.
-pub(super) fn drop_listed(working: &Path) -> Vec<(PathBuf, io::Error)> {
-    let mut left = Vec::new();
-    for path in listed(working) {
-        match drop_area(&path) {
-            Ok(()) | Err(OpenError::Io(Errno::ENOENT | Errno::ENOTDIR)) => {}
-            Err(OpenError::Io(error)) => left.push((path, error.into())),
-            Err(OpenError::Untrusted { .. }) => left.push((path, Errno::ELOOP.into())),
+/// Removes the areas that the list in `working` names. What cannot be removed becomes a warning.
+pub(super) fn drop_listed(working: &Path, warnings: &mut Vec<String>) {
+    drop_all(working, &[], warnings);
+}
+
+/// Removes the listed areas; `known` ones are open. What is off the list is kept: an undo had its
+/// doubts. What is on it and not known is one that could not be made completely.
+fn drop_all(working: &Path, known: &[Area], warnings: &mut Vec<String>) {
+    let listed = match listed(working) {
+        Ok(listed) => listed,
+        Err(error) => {
+            warnings.push(format!(
+                "cannot remove the staging directories, whose list cannot be read ({error}); \
+                 remove what is left of {PREFIX}* beside the destinations by hand"
+            ));
+            return;
+        }
+    };
+    for path in listed {
+        let removed = match known.iter().find(|area| area.path == path) {
+            Some(area) => remove_area(&area.host, &area.directory, &area.name),
+            None => match drop_area(&path) {
+                Ok(()) | Err(OpenError::Io(Errno::ENOENT | Errno::ENOTDIR)) => Ok(()),
+                Err(OpenError::Io(error)) => Err(error.into()),
+                Err(OpenError::Untrusted { .. }) => Err(Errno::ELOOP.into()),
+            },
+        };
+        if let Err(error) = removed {
+            warnings.push(format!(
+                "cannot remove the staging directory {}: {error}; remove it by hand",
+                path.display()
+            ));
         }
     }
-    left
 }
 
 /// Whether an area could have this name.
@@ -425,19 +437,25 @@ pub(super) fn is_area_name(name: &OsStr) -> bool {
         .is_some_and(|rest| rest.len() == 16 && rest.iter().all(u8::is_ascii_hexdigit))
 }
 
-/// The areas that the list in `working` names.
-pub(super) fn listed(working: &Path) -> Vec<PathBuf> {
-    let list = fs_err::read(working.join(LIST)).unwrap_or_default();
-    list.split(|byte| *byte == 0)
+/// The areas that the list in `working` names; none when there is no list.
+pub(super) fn listed(working: &Path) -> io::Result<Vec<PathBuf>> {
+    use io::ErrorKind::{NotADirectory, NotFound};
+
+    let list = match fs_err::read(working.join(LIST)) {
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Vec::new(),
+        result => result?,
+    };
+    let paths = list.split(|byte| *byte == 0);
+    Ok(paths
         .filter(|path| !path.is_empty())
         .map(|path| PathBuf::from(OsStr::from_bytes(path)))
-        .collect()
+        .collect())
 }
 
 /// Takes the areas for which `keep` is true off the list, so that nobody removes them.
 pub(super) fn forget(working: &Path, keep: impl Fn(&Path) -> bool) -> io::Result<()> {
     let mut list = Vec::new();
-    for path in listed(working).iter().filter(|path| !keep(path)) {
+    for path in listed(working)?.iter().filter(|path| !keep(path)) {
         list.extend_from_slice(path.as_os_str().as_bytes());
         list.push(0);
     }

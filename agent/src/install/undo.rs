@@ -52,7 +52,8 @@ pub(super) fn undo_failed(
         Ok(Some(entries)) => entries,
         Err(error) => {
             return Err(NotUndone {
-                kept: staging::listed(working),
+                // The journal's trouble is the one to tell.
+                kept: staging::listed(working).unwrap_or_default(),
                 problems: vec![format!("the journal: {}", crate::error::chain(&error))],
             });
         }

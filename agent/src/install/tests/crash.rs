@@ -193,7 +193,7 @@ fn a_journal_of_version_1_is_recovered_by() {
 
 /// The staging area of a killed Install.
 pub(super) fn area(host: &Host) -> PathBuf {
-    let areas = crate::install::staging::listed(&host.records().installing());
+    let areas = crate::install::staging::listed(&host.records().installing()).unwrap();
     assert_eq!(areas.len(), 1);
     areas.into_iter().next().unwrap()
 }

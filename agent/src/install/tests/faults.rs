@@ -297,6 +297,39 @@ fn too_little_room_is_found_before_anything_is_staged() {
 }
 
 #[test]
+fn a_staging_directory_that_cannot_be_made_completely_does_not_stay() {
+    let mut failures = 0;
+    for free in 1..8 {
+        let host = Host::new();
+        let Some(mounted) = Small::mount(host.at("small"), "tmpfs", "size=1m,nr_inodes=30") else {
+            return;
+        };
+        // Unmounted before its directory is removed: what is declared last is dropped first.
+        let (host, _mounted) = (host, mounted);
+        let full = (0..).find(|number| {
+            let path = host.at(&format!("small/{number}"));
+            fs_err::write(path, "").is_err()
+        });
+        for number in 0..free {
+            assert!(number < full.unwrap());
+            fs_err::remove_file(host.at(&format!("small/{number}"))).unwrap();
+        }
+        let archive = host.archive("a", &[File("x", "1")]);
+        let appspec = host.appspec(&[("", "small")]);
+        match host.install(&archive, &appspec, &Disallow) {
+            Ok(_) => assert_eq!(host.text("small/x"), "1"),
+            Err(error) => {
+                let text = crate::error::chain(&error);
+                assert!(text.contains("No space left"), "{text}");
+                failures += 1;
+            }
+        }
+        host.assert_tidy();
+    }
+    assert!((1..7).contains(&failures), "{failures}");
+}
+
+#[test]
 fn several_file_systems_and_a_mount_point_inside() {
     let host = Host::new();
     host.deploy("app", &[File("data/x", "1"), File("y", "1")]);
