@@ -294,6 +294,9 @@ impl<'p> Areas<'p> {
         mkdirat(&*directory, name.as_os_str(), Mode::S_IRWXU).map_err(failed)?;
         let opened =
             openat(&*directory, name.as_os_str(), DIRECTORY, Mode::empty()).map_err(failed)?;
+        if !is_new(&opened).map_err(failed)? {
+            return Err(StepError::Changed { path: area_path });
+        }
         // A default ACL of the host must not open the area to others.
         fchmod(&opened, Mode::S_IRWXU).map_err(failed)?;
         let file = std::fs::File::from(opened);
@@ -421,11 +424,19 @@ fn drop_all(working: &Path, known: &[Area], warnings: &mut Vec<String>) {
                 Err(OpenError::Untrusted { .. }) => Err(Errno::ELOOP.into()),
             },
         };
-        if let Err(error) = removed {
-            warnings.push(format!(
+        match removed {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(Errno::ESTALE as i32) => {
+                warnings.push(format!(
+                    "{} is not the staging directory that was made there: somebody has moved that \
+                     away; it is left as it is",
+                    path.display()
+                ));
+            }
+            Err(error) => warnings.push(format!(
                 "cannot remove the staging directory {}: {error}; remove it by hand",
                 path.display()
-            ));
+            )),
         }
     }
 }
@@ -460,6 +471,15 @@ pub(super) fn forget(working: &Path, keep: impl Fn(&Path) -> bool) -> io::Result
         list.push(0);
     }
     write_atomically(&working.join(LIST), &list, 0o600)
+}
+
+/// Whether an opened directory is as one that was made just now: ours, closed to others, empty.
+/// Whoever owns the directory that it is in could have put another one in its place.
+fn is_new(directory: &OwnedFd) -> nix::Result<bool> {
+    let status = fstat(directory)?;
+    let mut is_empty = true;
+    descriptors::list(directory, |_, _| is_empty = false)?;
+    Ok(is_empty && status.st_uid == geteuid().as_raw() && status.st_mode & 0o077 == 0)
 }
 
 /// The name of the directory where set aside things wait, in the area of this name.
@@ -507,7 +527,7 @@ fn drop_area(path: &Path) -> Result<(), OpenError> {
         Err(OpenError::Io(Errno::EPERM)) => {
             let host = descriptors::walk(path.parent().unwrap_or(Path::new("/")))?;
             match unlinkat(&host, name, UnlinkatFlags::RemoveDir) {
-                Err(Errno::ENOTEMPTY | Errno::EEXIST) => Err(Errno::EPERM.into()),
+                Err(Errno::ENOTEMPTY | Errno::EEXIST) => Err(Errno::ESTALE.into()),
                 removed => Ok(removed?),
             }
         }
@@ -530,4 +550,32 @@ fn remove_area(host: &OwnedFd, area: &OwnedFd, name: &OsStr) -> io::Result<()> {
         Err(error) => return Err(error.into()),
     }
     Ok(unlinkat(host, name, UnlinkatFlags::RemoveDir)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn only_an_empty_directory_of_ours_that_is_closed_to_others_is_new() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("area");
+        fs_err::create_dir(&path).unwrap();
+        let looks_new = |mode: u32| {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            fs_err::set_permissions(&path, permissions).unwrap();
+            is_new(&fs_err::File::open(&path).unwrap().into_file().into()).unwrap()
+        };
+        assert!(looks_new(0o700) && looks_new(0o2700));
+        assert!(!looks_new(0o750) && !looks_new(0o707));
+        fs_err::write(path.join("x"), "").unwrap();
+        assert!(!looks_new(0o700));
+        fs_err::remove_file(path.join("x")).unwrap();
+        if geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(1234), None).unwrap();
+            assert!(!looks_new(0o700));
+        }
+    }
 }
