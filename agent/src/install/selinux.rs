@@ -4,16 +4,19 @@
 //! What is done to the policy is worked out from the rules that it has, so that it can be done
 //! again, and a rule that somebody has deleted or made is no obstacle. Paths reach the programs on standard input, never through a shell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write as _;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use super::descriptors;
 use super::error::StepError;
 use super::plan::Plan;
 use super::problem::Problem;
 use super::request::SelinuxTools;
+use super::tree::{NodeId, ROOT};
 use crate::appspec::SelinuxContext;
 
 /// A rule in the policy's file contexts.
@@ -40,9 +43,29 @@ pub(super) fn previous<'a>(specs: impl Iterator<Item = &'a [u8]>) -> Vec<Context
     specs.map(context).collect()
 }
 
+/// Where a directory of the plan really is: a file's label is looked up by that path, so a rule for
+/// one that leads through a link would never apply. What cannot be found out is as it is written.
+fn real_directory(plan: &Plan, id: NodeId) -> PathBuf {
+    let mut names = Vec::new();
+    let mut existing = id;
+    while existing != ROOT && plan.directory(existing).is_none() {
+        names.push(plan.tree.name(existing));
+        existing = plan.tree.node(existing).parent;
+    }
+    let path = plan.tree.path(existing);
+    let opened = descriptors::walk(&path).ok();
+    let real = opened.and_then(|directory| {
+        fs_err::read_link(format!("/proc/self/fd/{}", directory.as_raw_fd())).ok()
+    });
+    let mut real = real.unwrap_or(path);
+    real.extend(names.iter().rev());
+    real
+}
+
 /// Plans the contexts of the matched objects.
 pub(super) fn plan(plan: &mut Plan, tools: &SelinuxTools, problems: &mut Vec<Problem>) {
     let mut contexts = Vec::new();
+    let mut directories: HashMap<NodeId, PathBuf> = HashMap::new();
     for id in &plan.permitted {
         let Some((line, context)) = plan
             .rule_of(*id)
@@ -51,7 +74,14 @@ pub(super) fn plan(plan: &mut Plan, tools: &SelinuxTools, problems: &mut Vec<Pro
             continue;
         };
         let path = plan.tree.path(*id);
-        match path.to_str().filter(|text| is_plain(text)) {
+        let parent = plan.tree.node(*id).parent;
+        let directory = directories
+            .entry(parent)
+            .or_insert_with(|| real_directory(plan, parent));
+        let real = directory.join(plan.tree.name(*id));
+        // restorecon is told paths, one a line.
+        let is_line = !path.as_os_str().as_bytes().contains(&b'\n');
+        match real.to_str().filter(|text| is_line && is_plain(text)) {
             Some(text) => contexts.push(Context {
                 spec: escape(text),
                 path: path.clone(),

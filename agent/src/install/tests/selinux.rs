@@ -172,6 +172,34 @@ fn few_runs_an_install_and_undone_at_the_next(
     assert!(rules(&host).is_empty());
 }
 
+#[test]
+fn rules_are_for_where_a_destination_really_is_and_records_for_where_it_is_said_to_be() {
+    let mut host = Host::new();
+    let log = tools(&mut host, Semanage::New);
+    fs_err::create_dir(host.at("real")).unwrap();
+    std::os::unix::fs::symlink("real", host.at("app")).unwrap();
+    let archive = host.archive("a", &[File("d/x", ""), File("y", "")]);
+    host.install(&archive, &appspec(&host, context()), &Disallow)
+        .unwrap();
+    let real = |name: &str| rule(&host, name).replace("/app/", "/real/");
+    assert_eq!(rules(&host), [real("d"), real("d/x"), real("y")]);
+    let app = host.at("app").display().to_string();
+    let calls = fs_err::read_to_string(&log).unwrap();
+    assert!(calls.contains(&format!("\n{app}/d/x\n")), "{calls}");
+    let record = fs_err::read_to_string(host.records().install()).unwrap();
+    assert!(
+        record.contains(&format!(r#""file":"{app}/d/x""#)),
+        "{record}"
+    );
+    assert!(!record.contains("/real/"), "{record}");
+    assert!(host.cleanup().contains(&"app/d/x".to_owned()));
+    // The rule by what it is deleted by.
+    let line = format!("semanage\0{}", host.at("real/y").display());
+    assert!(host.cleanup().contains(&line));
+    host.deploy("app", &[File("y", "")]);
+    assert!(rules(&host).is_empty());
+}
+
 #[rstest]
 fn a_rule_that_is_refused_leaves_those_that_were_there(
     #[values(Semanage::Old, Semanage::New)] version: Semanage,
