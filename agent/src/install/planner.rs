@@ -168,7 +168,11 @@ impl Planner<'_> {
         while let Some(name) = names.next() {
             let kind = self.sources.classify(source, name, Existing::Unknown);
             let kind = kind.map_err(self.unreadable(source, name))?;
+            let preserves = self.request.options.preserve_directory_symlinks;
             match kind {
+                SourceKind::DirectoryLink if preserves && names.peek().is_none() => {
+                    file = Some((name, SourceKind::Link));
+                }
                 SourceKind::Directory | SourceKind::DirectoryLink => {
                     let followed = kind == SourceKind::DirectoryLink;
                     match self.enter_source(source, name, followed)? {

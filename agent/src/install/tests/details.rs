@@ -473,6 +473,23 @@ fn links_in_the_source() {
 }
 
 #[test]
+fn a_link_to_a_directory_as_source_is_followed_or_recreated_as_configured() {
+    let mut host = Host::new();
+    let archive = host.archive("a", &[File("d/e/x", "x"), Link("l", "d")]);
+    let appspec = host.appspec(&[("l", "app"), ("l/e", "app/below")]);
+    host.install(&archive, &appspec, &Disallow).unwrap();
+    assert_eq!(host.text("app/e/x") + &host.text("app/below/x"), "xx");
+    assert!(!host.at("app/l").is_symlink());
+    host.options.preserve_directory_symlinks = true;
+    host.install(&archive, &appspec, &Disallow).unwrap();
+    let target = fs_err::read_link(host.at("app/l")).unwrap();
+    assert_eq!(target.to_str(), Some("d"));
+    assert!(!host.at("app/e").exists());
+    // On the way to a source, a link is followed.
+    assert_eq!(host.text("app/below/x"), "x");
+}
+
+#[test]
 fn link_loops_and_special_files_in_the_source_and_missing_sources_are_errors() {
     let host = Host::new();
     let archive = host.archive("a", &[File("d/x", "x"), Link("d/e/up", "..")]);
