@@ -1,8 +1,9 @@
 //! Failpoints as the tests see them: two environment variables say what happens where.
 
 use std::io::{self, Read as _, Seek as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -11,8 +12,9 @@ use crate::{Failpoint, Program};
 
 /// `PLACE@COUNT=ACTION`: at the `COUNT`th time (from 1) that `PLACE` is passed, a name, or `Agent`
 /// or `Runner` for any of that program's, the process does `ACTION`: `kill` (as `kill -9`), `stop`
-/// (as `kill -STOP`), or an error number that the step fails with. An error is repeated from then
-/// on when the count is followed by `+`. Counted is what this process passes, or with a trace all
+/// (as `kill -STOP`), `hold:PATH` (this thread waits for as long as the file `PATH` is there), or an
+/// error number that the step fails with. An error is repeated from then on when the count is
+/// followed by `+`. Counted is what this process passes, or with a trace all
 /// that is in it: so that one of many runners can be chosen.
 const ARM: &str = "CODEDEPLOY_FAILPOINT";
 
@@ -22,6 +24,7 @@ const TRACE: &str = "CODEDEPLOY_FAILPOINT_TRACE";
 
 enum Action {
     Signal(Signal),
+    Hold(PathBuf),
     Fail(i32),
 }
 
@@ -106,7 +109,10 @@ fn parse(text: &str) -> Option<Armed> {
     let action = match action {
         "kill" => Action::Signal(Signal::SIGKILL),
         "stop" => Action::Signal(Signal::SIGSTOP),
-        number => Action::Fail(number.parse().ok()?),
+        other => match other.strip_prefix("hold:") {
+            Some(path) => Action::Hold(path.into()),
+            None => Action::Fail(other.parse().ok()?),
+        },
     };
     Some(Armed {
         place: place.to_owned(),
@@ -140,13 +146,19 @@ pub(crate) fn pass(point: Failpoint) -> io::Result<()> {
     if count != armed.count && !(armed.repeated && count > armed.count) {
         return Ok(());
     }
-    match armed.action {
+    match &armed.action {
         Action::Signal(signal) => {
             // One of these two always reaches a process that sends it to itself.
-            let _ = kill(Pid::this(), signal);
+            let _ = kill(Pid::this(), *signal);
             Ok(())
         }
-        Action::Fail(number) => Err(io::Error::from_raw_os_error(number)),
+        Action::Hold(path) => {
+            while path.exists() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Ok(())
+        }
+        Action::Fail(number) => Err(io::Error::from_raw_os_error(*number)),
     }
 }
 

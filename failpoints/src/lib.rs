@@ -69,6 +69,8 @@ failpoints! {
         RunnerSpawn,
         /// After a runner was started.
         RunnerSpawned,
+        /// Before an old deployment that was moved aside is removed.
+        RetentionRemove,
         /// Before a part of a download is recorded.
         DownloadPart,
         /// Before a complete download gets the bundle's name.

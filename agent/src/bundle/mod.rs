@@ -56,7 +56,6 @@ pub use format::Format;
 pub use limits::{Limits, UnpackOptions, Unpacked};
 pub use listing::{Listed, ListedKind, list, type_of};
 pub use network::{Cause, NetworkProblem};
-pub use replace::remove as remove_tree;
 pub use settings::{Credentials, Imds, SourceSettings, Timing};
 pub use space::free_space;
 pub use unpack_error::{EntryName, UnpackError};

@@ -1,20 +1,20 @@
 //! The end of unpacking: the finished directory becomes the archive, the old one goes.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use failpoints::Failpoint;
-use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::sys::stat::{FchmodatFlags, Mode, SFlag, fchmod, fchmodat, fstatat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, fchmod};
 
-use super::tree::file_type;
 use super::unpack_error::UnpackError;
+use crate::files::directory::{list, open_here};
+use crate::files::remove_tree;
 
 /// Suffix of the old archive between the two renames.
 const ASIDE: &str = ".replaced";
@@ -34,12 +34,16 @@ fn failed(operation: &'static str, path: &Path, source: impl Into<io::Error>) ->
 }
 
 /// Removes what an interrupted run left, and brings back an archive that it had moved aside.
-pub(super) fn clear(partial: &Path, archive: &Path) -> Result<(), UnpackError> {
-    remove(partial)?;
+pub(super) fn clear(
+    partial: &Path,
+    archive: &Path,
+    interrupted: &AtomicBool,
+) -> Result<(), UnpackError> {
+    remove(partial, interrupted)?;
     let old = aside(archive);
     if exists(&old)? {
         if exists(archive)? {
-            remove(&old)?;
+            remove(&old, interrupted)?;
         } else {
             fs_err::rename(&old, archive).map_err(|error| failed("restore", archive, error))?;
         }
@@ -60,7 +64,11 @@ fn exists(path: &Path) -> Result<bool, UnpackError> {
 ///
 /// An archive that is there is moved aside first and comes back when the second rename fails.
 /// What remains of it when it cannot be removed is told as a warning: the new archive stands.
-pub(super) fn swap_in(complete: &Path, archive: &Path) -> Result<Option<String>, UnpackError> {
+pub(super) fn swap_in(
+    complete: &Path,
+    archive: &Path,
+    interrupted: &AtomicBool,
+) -> Result<Option<String>, UnpackError> {
     let fd = nix::fcntl::open(
         complete,
         OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
@@ -88,7 +96,7 @@ pub(super) fn swap_in(complete: &Path, archive: &Path) -> Result<Option<String>,
         }
         return Err(failed("put the new archive in place as", archive, error));
     }
-    let warning = moved.then(|| remove(&old).err()).flatten();
+    let warning = moved.then(|| remove(&old, interrupted).err()).flatten();
     Ok(warning.map(|error| crate::error::chain(&error)))
 }
 
@@ -96,21 +104,16 @@ pub(super) fn swap_in(complete: &Path, archive: &Path) -> Result<Option<String>,
 /// directory, nothing beside it, and directly inside it a name that has `appspec` in it, in any
 /// case (contract: deployment, DownloadBundle).
 pub(super) fn top_directory(root: BorrowedFd<'_>) -> io::Result<Option<OsString>> {
-    let mut only = None;
-    for name in list(root)? {
-        if only.replace(name).is_some() {
-            return Ok(None);
-        }
-    }
-    let Some(name) = only else {
+    let mut names = list(root, 2)?;
+    let (Some(name), true) = (names.pop(), names.is_empty()) else {
         return Ok(None);
     };
-    let inner = match open_directory(root, &name) {
+    let inner = match open_here(root, &name) {
         Ok(fd) => fd,
         Err(Errno::ENOTDIR | Errno::ELOOP) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let has_appspec = list(inner.as_fd())?.iter().any(|name| {
+    let has_appspec = list(inner.as_fd(), usize::MAX)?.iter().any(|name| {
         name.as_bytes()
             .windows(b"appspec".len())
             .any(|part| part.eq_ignore_ascii_case(b"appspec"))
@@ -118,99 +121,10 @@ pub(super) fn top_directory(root: BorrowedFd<'_>) -> io::Result<Option<OsString>
     Ok(has_appspec.then_some(name))
 }
 
-fn open_directory(parent: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, Errno> {
-    openat(
-        parent,
-        name,
-        OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )
-}
-
-fn list(directory: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
-    let mut dir = Dir::openat(
-        directory,
-        ".",
-        OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    )?;
-    let mut names = Vec::new();
-    for entry in dir.iter() {
-        let entry = entry?;
-        let name = entry.file_name().to_bytes();
-        if name != b"." && name != b".." {
-            names.push(OsStr::from_bytes(name).to_owned());
-        }
-    }
-    Ok(names)
-}
-
-/// Removes a tree of ours, if it is there. Unlike the standard library's, this also gets into
-/// directories that an archive made unreadable, which an unprivileged owner must open first.
-///
-/// # Errors
-/// When something cannot be removed.
-pub fn remove(path: &Path) -> Result<(), UnpackError> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(failed("remove", path, Errno::EINVAL));
-    };
-    let parent = if parent.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        parent
-    };
-    let parent = match nix::fcntl::open(
-        parent,
-        OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC,
-        Mode::empty(),
-    ) {
-        Ok(fd) => fd,
-        Err(error) => return Err(failed("open", parent, error)),
-    };
-    remove_at(parent.as_fd(), name).map_err(|error| failed("remove", path, error))
-}
-
-fn remove_at(parent: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
-    match unlinkat(parent, name, UnlinkatFlags::NoRemoveDir) {
-        Ok(()) | Err(Errno::ENOENT) => return Ok(()),
-        Err(Errno::EISDIR | Errno::EPERM) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let fd = match open_directory(parent, name) {
-        Ok(fd) => fd,
-        Err(Errno::EACCES) => {
-            let there = fstatat(parent, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
-            if file_type(&there) != SFlag::S_IFDIR {
-                return Err(Errno::EACCES.into());
-            }
-            // Only an unprivileged owner gets here, in a tree that is its own.
-            fchmodat(parent, name, Mode::S_IRWXU, FchmodatFlags::FollowSymlink)?;
-            open_directory(parent, name)?
-        }
-        Err(error) => return Err(error.into()),
-    };
-    let names = list_for_removal(&fd)?;
-    for inner in &names {
-        match remove_at(fd.as_fd(), inner) {
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                fchmod(&fd, Mode::S_IRWXU)?;
-                remove_at(fd.as_fd(), inner)?;
-            }
-            other => other?,
-        }
-    }
-    drop(fd);
-    unlinkat(parent, name, UnlinkatFlags::RemoveDir)?;
-    Ok(())
-}
-
-/// The names in a directory that may lack the search permission that `openat(".")` needs.
-fn list_for_removal(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
-    match list(directory.as_fd()) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            fchmod(directory, Mode::S_IRWXU)?;
-            list(directory.as_fd())
-        }
-        other => other,
-    }
+/// Removes a tree of ours, if it is there.
+pub(super) fn remove(path: &Path, interrupted: &AtomicBool) -> Result<(), UnpackError> {
+    remove_tree(path, interrupted).map_err(|error| match error.kind() {
+        io::ErrorKind::Interrupted => UnpackError::Interrupted,
+        _ => failed("remove", path, error),
+    })
 }

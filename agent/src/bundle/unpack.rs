@@ -47,7 +47,7 @@ pub(super) fn follow(
 ) -> Result<Option<Unpacked>, UnpackError> {
     let Places { partial, archive } = places;
     loop {
-        replace::clear(partial, archive)?;
+        replace::clear(partial, archive, interrupted)?;
         let mut account = Account::new(options, interrupted);
         let reader = content.reader(interrupted);
         let made = make(bundle, &reader, kind, partial, &mut account);
@@ -62,7 +62,7 @@ pub(super) fn follow(
             Some(End::Good) => return settle(made, places, account).map(Some),
             Some(End::Anew) => {}
             Some(End::Failed) => {
-                replace::remove(partial)?;
+                replace::remove(partial, account.interrupted)?;
                 return Ok(None);
             }
             None => return Err(UnpackError::Interrupted),
@@ -110,7 +110,7 @@ pub(super) fn into_archive(
     options: &UnpackOptions,
     interrupted: &AtomicBool,
 ) -> Result<Unpacked, UnpackError> {
-    replace::clear(partial, archive)?;
+    replace::clear(partial, archive, interrupted)?;
     let mut account = Account::new(options, interrupted);
     let made = make(&mut account, partial);
     settle(made, Places { partial, archive }, account)
@@ -122,13 +122,14 @@ fn settle(
     Places { partial, archive }: Places<'_>,
     mut account: Account<'_>,
 ) -> Result<Unpacked, UnpackError> {
-    let result = made.and_then(|complete| replace::swap_in(&complete, archive));
+    let result =
+        made.and_then(|complete| replace::swap_in(&complete, archive, account.interrupted));
     if let Err(UnpackError::Interrupted) = result {
         // To remove much takes long, and somebody waits; the next run begins with it.
         return Err(UnpackError::Interrupted);
     }
     // Also after success: it is the emptied shell of a stripped archive then.
-    let removed = replace::remove(partial);
+    let removed = replace::remove(partial, account.interrupted);
     if let Some(warning) = result? {
         account.warn(warning);
     }

@@ -16,6 +16,6 @@ pub use layout::{
 pub use listing::{GroupListing, ListedDeployment, list_group, list_groups};
 pub use meter::{DiskUsage, DiskUsageMeter, Pace};
 pub use pointer::{PointerError, read_pointer, write_pointer};
-pub use removal::{remove_tree, set_deployment_aside, set_parts_aside};
+pub use removal::{set_deployment_aside, set_parts_aside};
 pub use retention::{RetentionError, Surplus, remove_old_deployments, surplus};
 pub use usage::{Usage, usage};

@@ -18,7 +18,7 @@ use crate::files::{Lock, LockError};
 /// old deployment and remove it as well.
 const ASIDE: &str = ".removed-";
 
-/// Moves a whole deployment aside; none when it is in use. The next step is [`remove_tree`]. On a
+/// Moves a whole deployment aside; none when it is in use. The next step is [`remove_tree`](crate::files::remove_tree). On a
 /// full disk, where nothing can be moved, it is left where it is.
 ///
 /// # Errors
@@ -87,23 +87,6 @@ pub(super) fn is_aside(path: &Path) -> bool {
     name.starts_with(ASIDE.as_bytes())
 }
 
-/// Removes a file, a link or a whole directory; walks by descriptors and never through links. What
-/// is gone already, also by somebody else meanwhile, is no error.
-///
-/// # Errors
-/// When something in it cannot be removed.
-pub fn remove_tree(path: &Path) -> io::Result<()> {
-    let removed = match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
 /// Who has a deployment's lock.
 enum Held {
     /// This process; or, on a full disk where it cannot be made, nobody.
@@ -153,9 +136,11 @@ fn aside(deployment: &Path, part: Option<&OsStr>) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
     use std::time::{Duration, SystemTime};
 
     use super::*;
+    use crate::files::remove_tree;
 
     fn deployment(group: &Path) -> DeploymentDirectory {
         let made = DeploymentDirectory::from_pointer(group.join("d-1"));
@@ -179,8 +164,8 @@ mod tests {
             left_aside(group.path()).unwrap(),
             std::slice::from_ref(&aside)
         );
-        remove_tree(&aside).unwrap();
-        remove_tree(&aside).unwrap();
+        remove_tree(&aside, &AtomicBool::new(false)).unwrap();
+        remove_tree(&aside, &AtomicBool::new(false)).unwrap();
         assert_eq!(fs::read_dir(group.path()).unwrap().count(), 0);
     }
 
@@ -238,7 +223,7 @@ mod tests {
         let parts = set_parts_aside(&made, &[made.bundle()]).unwrap().unwrap();
         assert_eq!(parts.len(), 1);
         let aside = set_deployment_aside(made.path()).unwrap().unwrap();
-        remove_tree(&aside).unwrap();
+        remove_tree(&aside, &AtomicBool::new(false)).unwrap();
         assert!(!made.path().exists());
     }
 }

@@ -2,13 +2,16 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
+use failpoints::Failpoint;
 use fs_err as fs;
 
 use super::layout::DeploymentDirectory;
-use super::removal::{is_aside, left_aside, remove_tree, set_deployment_aside};
-use crate::files::Lock;
+use super::removal::{is_aside, left_aside, set_deployment_aside};
+use crate::files::{Lock, remove_tree};
 
 /// Old deployments could not be looked through.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +19,9 @@ pub enum RetentionError {
     /// The group's directory cannot be listed.
     #[error("cannot look for old deployments to remove")]
     List(#[source] io::Error),
+    /// Somebody did not want to wait for the end.
+    #[error("the removal of old deployments was stopped; the next download goes on with it")]
+    Interrupted,
 }
 
 /// One old deployment that was to go and did not.
@@ -89,25 +95,35 @@ pub fn surplus(
 /// the last successful one, one whose archive is about to be used again; nor does one that is
 /// running.
 ///
-/// What cannot be removed is returned and is no reason to fail a deployment.
+/// What cannot be removed is returned and is no reason to fail a deployment. Blocks for as long as
+/// the files are many.
 ///
 /// # Errors
-/// When the group's directory cannot be listed.
+/// When the group's directory cannot be listed, and once `interrupted` is true: the next removal
+/// goes on with what is left.
 pub fn remove_old_deployments(
     group: &Path,
     max_revisions: usize,
     keep: &[&Path],
+    interrupted: &AtomicBool,
 ) -> Result<Vec<Stuck>, RetentionError> {
     let mut stuck = Vec::new();
     let mut remove = |path: PathBuf| {
-        if let Err(error) = remove_tree(&path) {
-            stuck.push(Stuck { path, error });
+        let removed = Failpoint::RetentionRemove
+            .pass()
+            .and_then(|()| remove_tree(&path, interrupted));
+        match removed {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                return Err(RetentionError::Interrupted);
+            }
+            Err(error) => stuck.push(Stuck { path, error }),
+            Ok(()) => {}
         }
+        Ok(())
     };
-    left_aside(group)
-        .map_err(RetentionError::List)?
-        .into_iter()
-        .for_each(&mut remove);
+    for left in left_aside(group).map_err(RetentionError::List)? {
+        remove(left)?;
+    }
     let Surplus {
         candidates,
         mut count,
@@ -117,9 +133,9 @@ pub fn remove_old_deployments(
         if count == 0 {
             break;
         }
-        match set_deployment_aside(&path) {
+        match set_aside(&path) {
             Ok(None) => continue,
-            Ok(Some(aside)) => remove(aside),
+            Ok(Some(aside)) => remove(aside)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => immovable.push(Stuck { path, error }),
         }
@@ -127,6 +143,14 @@ pub fn remove_old_deployments(
     }
     stuck.extend(immovable);
     Ok(stuck)
+}
+
+/// As [`set_deployment_aside`], one at a time: what another thread is just moving would look as if
+/// it were in use, and one more would go in its place.
+fn set_aside(deployment: &Path) -> io::Result<Option<PathBuf>> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    set_deployment_aside(deployment)
 }
 
 #[cfg(test)]
@@ -149,6 +173,14 @@ mod tests {
         group
     }
 
+    fn remove(
+        group: &Path,
+        max_revisions: usize,
+        keep: &[&Path],
+    ) -> Result<Vec<Stuck>, RetentionError> {
+        remove_old_deployments(group, max_revisions, keep, &AtomicBool::new(false))
+    }
+
     fn left(group: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(group)
             .unwrap()
@@ -162,11 +194,7 @@ mod tests {
     fn the_oldest_beyond_max_revisions_go() {
         let group = group(6);
         let current = group.path().join("d-5");
-        assert!(
-            remove_old_deployments(group.path(), 3, &[&current])
-                .unwrap()
-                .is_empty()
-        );
+        assert!(remove(group.path(), 3, &[&current]).unwrap().is_empty());
         assert_eq!(left(group.path()), ["d-3", "d-4", "d-5"]);
     }
 
@@ -174,7 +202,7 @@ mod tests {
     fn the_last_successful_and_the_current_one_never_go() {
         let group = group(6);
         let (current, successful) = (group.path().join("d-5"), group.path().join("d-0"));
-        remove_old_deployments(group.path(), 1, &[&current, &successful]).unwrap();
+        remove(group.path(), 1, &[&current, &successful]).unwrap();
         assert_eq!(left(group.path()), ["d-0", "d-5"]);
     }
 
@@ -184,7 +212,7 @@ mod tests {
         let running = DeploymentDirectory::from_pointer(group.path().join("d-0"));
         let _held = Lock::try_acquire(&running.in_use()).unwrap().unwrap();
         let current = group.path().join("d-2");
-        remove_old_deployments(group.path(), 1, &[&current]).unwrap();
+        remove(group.path(), 1, &[&current]).unwrap();
         assert_eq!(left(group.path()), ["d-0", "d-2"]);
     }
 
@@ -193,8 +221,33 @@ mod tests {
         let group = group(3);
         let left = group.path().join(".removed-d-9");
         fs::create_dir_all(left.join("deployment-archive")).unwrap();
-        remove_old_deployments(group.path(), 3, &[]).unwrap();
+        remove(group.path(), 3, &[]).unwrap();
         assert_eq!(self::left(group.path()), ["d-0", "d-1", "d-2"]);
+    }
+
+    #[test]
+    fn what_is_interrupted_goes_with_the_next() {
+        let group = group(3);
+        let current = group.path().join("d-2");
+        let keep: &[&Path] = &[&current];
+        let stopped = remove_old_deployments(group.path(), 1, keep, &AtomicBool::new(true));
+        assert!(matches!(stopped, Err(RetentionError::Interrupted)));
+        // Nobody takes half of it for a deployment.
+        assert_eq!(left(group.path()), [".removed-d-0", "d-1", "d-2"]);
+        remove(group.path(), 1, keep).unwrap();
+        assert_eq!(left(group.path()), ["d-2"]);
+    }
+
+    #[test]
+    fn several_at_once_leave_as_many_as_one() {
+        let group = group(60);
+        let current = group.path().join("d-59");
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert!(remove(group.path(), 30, &[&current]).unwrap().is_empty()));
+            }
+        });
+        assert_eq!(left(group.path()).len(), 30);
     }
 
     #[test]
@@ -204,7 +257,7 @@ mod tests {
         fs::write(elsewhere.path().join("precious"), "x").unwrap();
         fs_err::os::unix::fs::symlink(elsewhere.path(), group.path().join("d-link")).unwrap();
         let current = group.path().join("d-0");
-        remove_old_deployments(group.path(), 1, &[&current]).unwrap();
+        remove(group.path(), 1, &[&current]).unwrap();
         assert_eq!(left(group.path()), ["d-0"]);
         assert!(elsewhere.path().join("precious").exists());
     }

@@ -1,14 +1,15 @@
 //! DownloadBundle: retention, fetch, unpack, and a first look at the AppSpec.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use failpoints::Failpoint;
-use tokio::task::spawn_blocking;
 
+use super::blocking::blocking;
 use super::{AppSpecFileError, Executor, Progress, read_appspec};
+use crate::appspec::Parsed;
 use crate::bundle::{self, BringError, Destination, UnpackError, Unpacked};
 use crate::deployment::Revision;
 use crate::deployment_root::{
@@ -61,7 +62,7 @@ impl Executor<'_> {
         &mut self,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<SuccessMessage, DownloadError> {
-        self.retain(progress)?;
+        self.retain(progress).await?;
         let reused = self.reuse(progress).await;
         let message = match (&self.spec.reuse_archive_from, &reused) {
             (None, _) => SuccessMessage::Plain,
@@ -75,8 +76,7 @@ impl Executor<'_> {
         for warning in unpacked.warnings {
             progress(Progress::Warning(warning));
         }
-        let parsed = read_appspec(&self.directory.archive(), &self.spec.appspec_filename)
-            .map_err(DownloadError::AppSpec)?;
+        let parsed = self.own_appspec().await.map_err(DownloadError::AppSpec)?;
         for warning in &parsed.warnings {
             progress(Progress::Warning(format!("AppSpec: {warning}")));
         }
@@ -86,22 +86,26 @@ impl Executor<'_> {
         blocking(move || bundle::make_durable(&directory))
             .await
             .map_err(DownloadError::Durable)?;
-        let _group = self
+        let group = self
             .lock_group(progress)
             .await
             .map_err(DownloadError::Lock)?;
         let records = self.host.root.instructions(&self.spec.deployment_group_id);
-        Failpoint::MostRecentPointer
-            .pass()
-            .and_then(|()| {
-                write_pointer(
-                    &records.most_recent(),
-                    self.directory.path(),
-                    self.host.state_file_mode,
-                )
-            })
-            .map_err(DownloadError::MostRecent)?;
+        let (directory, mode) = (self.directory.path().to_owned(), self.host.state_file_mode);
+        blocking(move || {
+            let _held = group;
+            Failpoint::MostRecentPointer.pass()?;
+            write_pointer(&records.most_recent(), &directory, mode)
+        })
+        .await
+        .map_err(DownloadError::MostRecent)?;
         Ok(message)
+    }
+
+    /// The AppSpec of this revision, which may be long.
+    pub(super) async fn own_appspec(&self) -> Result<Parsed, AppSpecFileError> {
+        let (archive, name) = (self.directory.archive(), self.spec.appspec_filename.clone());
+        blocking(move || read_appspec(&archive, &name)).await
     }
 
     /// A RESTART deployment takes the unpacked revision of another deployment of its group from
@@ -138,29 +142,28 @@ impl Executor<'_> {
         }
     }
 
-    fn retain(&self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<(), DownloadError> {
-        let records = self.host.root.instructions(&self.spec.deployment_group_id);
-        let successful =
-            read_pointer(&records.last_successful()).map_err(DownloadError::LastSuccessful)?;
-        let mut keep: Vec<&Path> = vec![self.directory.path()];
-        let reused = self.spec.reuse_archive_from.as_ref().map(|id| {
-            self.host
-                .root
-                .deployment(&self.spec.deployment_group_id, id)
-        });
-        keep.extend(
-            reused
-                .iter()
-                .map(crate::deployment_root::DeploymentDirectory::path),
-        );
-        keep.extend(
-            successful
-                .iter()
-                .map(crate::deployment_root::DeploymentDirectory::path),
-        );
-        let group = self.host.root.group(&self.spec.deployment_group_id);
-        let stuck = remove_old_deployments(&group, self.host.max_revisions, &keep)
-            .map_err(DownloadError::Retention)?;
+    async fn retain(
+        &self,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<(), DownloadError> {
+        let (root, group) = (&self.host.root, &self.spec.deployment_group_id);
+        let successful = read_pointer(&root.instructions(group).last_successful())
+            .map_err(DownloadError::LastSuccessful)?;
+        let reused = self.spec.reuse_archive_from.as_ref();
+        let reused = reused.map(|id| root.deployment(group, id));
+        let kept = [Some(&self.directory), successful.as_ref(), reused.as_ref()];
+        let kept = kept.into_iter().flatten();
+        let kept: Vec<PathBuf> = kept.map(|kept| kept.path().to_owned()).collect();
+        let (group, max_revisions) = (root.group(group), self.host.max_revisions);
+        let interrupted = Arc::clone(self.interruption.flag());
+        let removing = move || {
+            let kept: Vec<&Path> = kept.iter().map(PathBuf::as_path).collect();
+            remove_old_deployments(&group, max_revisions, &kept, &interrupted)
+        };
+        let stuck = blocking(removing).await.map_err(|error| match error {
+            RetentionError::Interrupted => DownloadError::Cancelled,
+            error => DownloadError::Retention(error),
+        })?;
         for stuck in stuck {
             progress(Progress::Warning(format!(
                 "the old deployment {} could not be removed: {}",
@@ -205,12 +208,5 @@ impl Executor<'_> {
             took: began.elapsed(),
         });
         Ok(unpacked)
-    }
-}
-
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }

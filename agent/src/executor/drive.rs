@@ -79,8 +79,9 @@ impl Executor<'_> {
             if let Err(diagnostics) = requester.record(&state).await {
                 return fail(requester, diagnostics).await;
             }
-            // What this process does itself is stopped by its own means.
-            let stops_itself = matches!(action, Action::Install { .. });
+            // An Install is stopped by its own means. Nothing is noted before a command is
+            // resolved, so it cannot be handed over.
+            let comes_to_an_end = matches!(action, Action::Install { .. } | Action::Resolve);
             let interruption = self.interruption.clone();
             let input = match action {
                 Action::Report(verdict) => return End::Verdict(verdict),
@@ -90,7 +91,7 @@ impl Executor<'_> {
                     tokio::select! {
                         biased;
                         input = performed => input,
-                        () = interruption.handed_over(), if !stops_itself => {
+                        () = interruption.handed_over(), if !comes_to_an_end => {
                             return End::HandedOver;
                         }
                     }
@@ -119,7 +120,7 @@ impl Executor<'_> {
         Some(match action {
             Action::Resolve => Input::Resolved(match requester.resolution(command) {
                 Some(resolution) => Ok(resolution),
-                None => self.resolve(progress),
+                None => self.resolve(progress).await,
             }),
             Action::Acknowledge { noop } => Input::Acknowledged(requester.acknowledge(noop).await?),
             Action::Download => Input::WorkEnded(self.download(progress).await),
@@ -166,6 +167,7 @@ mod tests {
     use crate::diagnostics::{Code, SuccessMessage};
     use crate::executor::{Host, Interrupter};
     use crate::hooks::HookBase;
+    use crate::lifecycle::LifecycleEvent;
 
     /// Writes down what it is told, and whether the revision is on the disk by then.
     struct Witness<'a> {
@@ -205,13 +207,17 @@ mod tests {
 
     #[derive(Default)]
     struct Case {
+        /// None: DownloadBundle.
+        command: Option<Command>,
         beginning: Option<State>,
         refuses: Option<State>,
         closed: bool,
         hands_over: bool,
+        /// Before anything is done.
+        handed_over: bool,
     }
 
-    /// Drives a DownloadBundle of a directory; how it has ended, and what was told.
+    /// Drives a command that deploys a directory; how it has ended, and what was told.
     fn drive(case: Case) -> (End, Vec<String>) {
         let directory = tempfile::tempdir().unwrap();
         let revision = directory.path().join("revision");
@@ -241,6 +247,9 @@ mod tests {
         let made = host.make_directories(&spec).unwrap();
         let archive = made.archive();
         let (interrupter, interruption) = Interrupter::new();
+        if case.handed_over {
+            interrupter.hand_over();
+        }
         let mut witness = Witness {
             archive: &archive,
             told: Vec::new(),
@@ -248,7 +257,7 @@ mod tests {
             reply: (!case.closed).then_some(Acknowledgement::Run),
             hands_over: case.hands_over.then_some(interrupter),
         };
-        let command = Command::DownloadBundle;
+        let command = case.command.unwrap_or(Command::DownloadBundle);
         let beginning = match case.beginning {
             None => Beginning::New,
             Some(state) => Beginning::TakenUp {
@@ -323,6 +332,16 @@ mod tests {
         });
         assert_eq!(end, succeeded());
         assert_eq!(told, ["Downloading", "Finished there"]);
+    }
+
+    #[test]
+    fn nothing_is_handed_over_of_which_no_state_was_kept() {
+        let (_, told) = drive(Case {
+            command: Some(Command::Hooks(LifecycleEvent::ApplicationStop)),
+            handed_over: true,
+            ..Case::default()
+        });
+        assert_eq!(told[..2], ["Resolving", "AwaitingReply"]);
     }
 
     #[test]

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use tokio::task::spawn_blocking;
-
-use super::{AppSpecFileError, Executor, Progress, read_appspec};
+use super::blocking::blocking;
+use super::{AppSpecFileError, Executor, Progress};
 use crate::diagnostics::{Diagnostics, SuccessMessage};
 use crate::error::chain;
 use crate::files::LockError;
@@ -45,7 +44,9 @@ impl Executor<'_> {
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), InstallEventError> {
         let archive = self.directory.archive();
-        let appspec = read_appspec(&archive, &self.spec.appspec_filename)
+        let appspec = self
+            .own_appspec()
+            .await
             .map_err(InstallEventError::AppSpec)?
             .appspec;
         check_possible_events(&appspec, self.spec.all_possible_lifecycle_events.as_deref())
@@ -63,7 +64,7 @@ impl Executor<'_> {
             .lock_group(progress)
             .await
             .map_err(InstallEventError::Lock)?;
-        let installing = spawn_blocking(move || {
+        let installing = move || {
             let _held = group;
             install::install(&InstallRequest {
                 archive: &archive,
@@ -75,11 +76,10 @@ impl Executor<'_> {
                 options: &options,
                 interrupted: &interrupted,
             })
-        });
-        let installed = match installing.await {
-            Ok(installed) => installed.map_err(InstallEventError::Install)?,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         };
+        let installed = blocking(installing)
+            .await
+            .map_err(InstallEventError::Install)?;
         for warning in installed.warnings {
             progress(Progress::Warning(warning));
         }

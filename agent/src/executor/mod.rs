@@ -3,6 +3,7 @@
 //! command (the service, or the operator) is behind the trait [`Requester`].
 
 mod appspec_file;
+mod blocking;
 mod directories;
 mod download;
 mod drive;

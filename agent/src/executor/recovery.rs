@@ -1,6 +1,6 @@
 //! What a killed Install left is recovered before scripts of the group look at its files.
 
-use super::download::blocking;
+use super::blocking::blocking;
 use super::{Executor, Progress};
 use crate::error::chain;
 use crate::install;

@@ -8,6 +8,7 @@ use hooks_runner::{LaunchError, Outcome, Request, RunState, Running};
 use tokio::task::spawn_blocking;
 use tokio::time::MissedTickBehavior;
 
+use super::blocking::blocking;
 use super::event_source::{self, Found};
 use super::follow::LogFollower;
 use super::{Executor, Progress, leftovers};
@@ -28,11 +29,11 @@ impl Executor<'_> {
     ///
     /// # Errors
     /// When that cannot be told; the diagnostics say why.
-    pub fn resolve(
+    pub async fn resolve(
         &mut self,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Resolution, Diagnostics> {
-        let found = self.find_scripts()?;
+        let found = self.find_scripts().await?;
         Ok(match found {
             Found::Scripts(source) => {
                 let count = source.scripts.len();
@@ -48,9 +49,12 @@ impl Executor<'_> {
         })
     }
 
-    fn find_scripts(&self) -> Result<Found, Diagnostics> {
+    async fn find_scripts(&self) -> Result<Found, Diagnostics> {
         let own = Some(self.directory.archive()).filter(|archive| archive.is_dir());
-        event_source::find(&self.host.root, self.spec, own.as_deref(), &self.event)
+        let (root, spec) = (self.host.root.clone(), self.spec.clone());
+        let event = self.event.clone();
+        blocking(move || event_source::find(&root, &spec, own.as_deref(), &event))
+            .await
             .map_err(|error| Diagnostics::other(&chain(&error)))
     }
 
@@ -101,7 +105,7 @@ impl Executor<'_> {
                 return Input::Restarted(found);
             }
         }
-        let (archive, script) = match self.script(index) {
+        let (archive, script) = match self.script(index).await {
             Ok(found) => found,
             Err(diagnostics) => return Input::ScriptEnded(Err(diagnostics)),
         };
@@ -208,10 +212,10 @@ impl Executor<'_> {
         judged
     }
 
-    fn script(&mut self, index: usize) -> Result<(PathBuf, Script), Diagnostics> {
+    async fn script(&mut self, index: usize) -> Result<(PathBuf, Script), Diagnostics> {
         // A command that was taken up has not resolved its event.
         if self.source.is_none() {
-            let found = self.find_scripts()?;
+            let found = self.find_scripts().await?;
             if let Found::Scripts(source) = found {
                 self.source = Some(source);
             }

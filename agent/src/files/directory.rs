@@ -3,10 +3,12 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::Path;
 
+use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, readlinkat};
 use nix::sys::stat::{Mode, SFlag, fstat};
@@ -100,6 +102,36 @@ pub fn enter(parent: BorrowedFd<'_>, name: &OsStr) -> Result<OwnedFd, OpenDirect
 pub fn reopen(directory: impl AsFd) -> nix::Result<File> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     Ok(File::from(openat(directory, ".", flags, Mode::empty())?))
+}
+
+/// Opens the directory `name` in `parent` to be read; a link is none.
+///
+/// # Errors
+/// When it is no directory or cannot be opened.
+pub fn open_here(parent: BorrowedFd<'_>, name: &OsStr) -> nix::Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    openat(parent, name, flags, Mode::empty())
+}
+
+/// The names in a directory, as many as `most`, in no particular order.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn list(directory: BorrowedFd<'_>, most: usize) -> io::Result<Vec<OsString>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut opened = Dir::openat(directory, ".", flags, Mode::empty())?;
+    let mut names = Vec::new();
+    for entry in opened.iter() {
+        if names.len() == most {
+            break;
+        }
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            names.push(OsStr::from_bytes(name).to_owned());
+        }
+    }
+    Ok(names)
 }
 
 /// Opens the directory with this absolute path, each step as [`enter`] takes it.

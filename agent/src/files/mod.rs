@@ -1,6 +1,6 @@
 //! Small file primitives that several modules need: whole-file replacement, files of records,
 //! files that grow, locks between processes, opening directories that others could have tampered
-//! with, and copying of file contents.
+//! with, copying of file contents, and removing of whole directories.
 
 mod atomic;
 pub(crate) mod checked_line;
@@ -10,6 +10,7 @@ mod follow;
 mod header;
 mod lock;
 mod published;
+mod removal;
 pub(crate) mod small_file;
 mod state_file;
 mod umask;
@@ -20,5 +21,6 @@ pub(crate) use follow::{FileFollower, open_regular};
 pub(crate) use header::Header;
 pub use lock::{Lock, LockError};
 pub use published::{PublishError, publish};
+pub use removal::remove_tree;
 pub(crate) use state_file::{Found, open_state_file, read_state_file};
 pub use umask::umask;

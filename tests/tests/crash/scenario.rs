@@ -59,6 +59,12 @@ static INSTALLED: LazyLock<Installed> = LazyLock::new(|| {
     );
     eventually("the agent to be idle", || is_idle(&daemon));
     running.stop();
+    let older = daemon
+        .host
+        .root()
+        .join("group-1/d-OLDER/deployment-archive");
+    fs_err::create_dir_all(&older).unwrap();
+    fs_err::write(older.join("file"), "").unwrap();
     let directories = ["deployment-root", "destination"];
     Installed {
         host: daemon.host.path("").to_str().unwrap().to_owned(),
@@ -85,8 +91,8 @@ static IN_MEMORY: LazyLock<()> = LazyLock::new(|| {
 
 fn host() -> DaemonHost {
     let () = *IN_MEMORY;
-    // Not to keep it is one step more.
-    let daemon = DaemonHost::with_configuration("keep_bundle: false\n");
+    // Not to keep the bundle is one step more, as is the removal of the first revision.
+    let daemon = DaemonHost::with_configuration("keep_bundle: false\nmax_revisions: 2\n");
     for label in ["old", "new"] {
         let bundle = bundle(&daemon, label);
         daemon.publish(&format!("{label}.zip"), bundle.path());

@@ -21,6 +21,7 @@ mod metrics;
 mod network;
 mod process;
 mod reporting;
+mod retention;
 mod scene;
 mod service_manager;
 mod settings;

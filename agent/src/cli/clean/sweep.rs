@@ -1,17 +1,17 @@
 //! Removing what goes, beside agents that are at work.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use super::at_work::AtWork;
 use super::decision::{Going, Kind, going};
 use super::survey::survey;
 use crate::deployment::DeploymentGroupId;
 use crate::deployment_root::{
-    DeploymentDirectory, DeploymentRoot, Usage, remove_tree, set_deployment_aside, set_parts_aside,
-    usage,
+    DeploymentDirectory, DeploymentRoot, Usage, set_deployment_aside, set_parts_aside, usage,
 };
 use crate::error::chain;
-use crate::files::Lock;
+use crate::files::{Lock, remove_tree};
 
 /// Something that is gone, and what it occupied.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Swept {
     /// Takes apart what was moved to `aside`, or was never needed to be.
     fn remove(&mut self, group: Option<&DeploymentGroupId>, going: Going, aside: &Path) {
         let usage = usage(aside);
-        match remove_tree(aside) {
+        match remove_tree(aside, &AtomicBool::new(false)) {
             Ok(()) => self.removed.push(Removed {
                 group: group.cloned(),
                 going,

@@ -11,14 +11,14 @@ use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag, openat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 use nix::unistd::geteuid;
 
-use crate::bundle::remove_tree;
-use crate::error::chain;
+use crate::files::remove_tree;
 
 const PREFIX: &str = "codedeploy-plan-";
 
@@ -104,11 +104,11 @@ impl Workspace {
 
 impl Drop for Made {
     fn drop(&mut self) {
-        if let Err(error) = remove_tree(&self.path) {
+        if let Err(error) = remove_tree(&self.path, &AtomicBool::new(false)) {
             eprintln!(
                 "warning: cannot remove {}: {}; remove it by hand",
                 self.path.display(),
-                chain(&error)
+                error
             );
         }
     }
@@ -174,7 +174,7 @@ fn sweep(base: &Path) {
         if entry.file_name().as_bytes().starts_with(PREFIX.as_bytes())
             && let Ok(_held) = hold(base, &path, FlockArg::LockExclusiveNonblock)
         {
-            let _ = remove_tree(&path);
+            let _ = remove_tree(&path, &AtomicBool::new(false));
         }
     }
 }
