@@ -310,6 +310,41 @@ fn permissions_refused(#[case] keys: &str, #[case] code: &str) {
     assert_eq!(refused(&rule(keys)), [code]);
 }
 
+/// An AppSpec whose ApplicationStop runs `stop.sh` and in which AfterInstall has these keys.
+fn two_events(after_install: &str, rest: &str) -> String {
+    format!(
+        "{HEAD}hooks:\n  ApplicationStop:\n    - location: stop.sh\n  AfterInstall:\n    \
+         - {after_install}\n{rest}"
+    )
+}
+
+#[rstest]
+#[case::another_event("location: ../a.sh", "")]
+#[case::files("location: a.sh", "files:\n  - source: ../x\n    destination: /srv\n")]
+#[case::permissions("location: a.sh", "permissions:\n  - object: /srv\n    mode: u+x\n")]
+fn the_scripts_of_one_event_are_read_whatever_else_is_wrong(
+    #[case] after_install: &str,
+    #[case] rest: &str,
+) {
+    let source = two_events(after_install, rest);
+    assert!(!errors(source.as_bytes()).is_empty());
+    let scripts = parse_scripts(source.as_bytes(), "ApplicationStop").unwrap();
+    let locations: Vec<&str> = scripts.iter().map(|s| s.location.as_str()).collect();
+    assert_eq!(locations, ["stop.sh"]);
+    let none = parse_scripts(source.as_bytes(), "ValidateService").unwrap();
+    assert_eq!(none, []);
+}
+
+#[rstest]
+#[case::outside(two_events("location: ../a.sh", ""), "location-outside")]
+#[case::empty(String::new(), "empty")]
+#[case::list("- a".to_owned(), "not-a-mapping")]
+fn what_concerns_the_scripts_of_an_event_is_told(#[case] source: String, #[case] code: &str) {
+    let problems = parse_scripts(source.as_bytes(), "AfterInstall").unwrap_err();
+    let codes: Vec<&str> = problems.iter().map(|p| p.code).collect();
+    assert_eq!(codes, [code]);
+}
+
 #[rstest]
 #[case::missing("- mode: 644", "object-missing")]
 #[case::blank("- object: ' '", "object-missing")]

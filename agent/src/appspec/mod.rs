@@ -19,7 +19,7 @@ pub use model::{
     AclEntry, AclTag, AppSpec, EventHooks, FileMapping, Mode, Pattern, Permission, Script,
     SelinuxContext,
 };
-pub use parse::{MAX_BYTES, Parsed, parse};
+pub use parse::{MAX_BYTES, Parsed, parse, parse_scripts};
 pub(crate) use parse::{read, shapes, too_large, version};
 pub(crate) use places::Places;
 pub use problem::{Problem, Problems, Severity, Span};

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
 
-use crate::appspec::{self, Parsed, Problems};
+use crate::appspec::{self, Parsed, Problems, Script};
 
 /// Tried in this order after the deployment's own AppSpec name.
 const DEFAULT_NAMES: [&str; 2] = ["appspec.yaml", "appspec.yml"];
@@ -80,9 +80,32 @@ fn invalid(name: &str, problems: &Problems, content: &[u8]) -> String {
 /// # Errors
 /// When there is none, or it cannot be read or used.
 pub fn read_appspec(archive: &Path, name: &str) -> Result<Parsed, AppSpecFileError> {
+    parse_with(archive, name, appspec::parse)
+}
+
+/// The scripts of one event in the AppSpec of an earlier deployment, which was installed with it:
+/// what is wrong elsewhere in it is no reason not to run them. AWS's agents accept more.
+///
+/// # Errors
+/// As [`read_appspec`], but for problems that do not concern these scripts.
+pub(super) fn read_scripts(
+    archive: &Path,
+    name: &str,
+    event: &str,
+) -> Result<Vec<Script>, AppSpecFileError> {
+    parse_with(archive, name, |content| {
+        appspec::parse_scripts(content, event)
+    })
+}
+
+fn parse_with<T>(
+    archive: &Path,
+    name: &str,
+    parse: impl FnOnce(&[u8]) -> Result<T, Problems>,
+) -> Result<T, AppSpecFileError> {
     let (name, path) = find(archive, name)?;
     let content = fs::read(path).map_err(AppSpecFileError::Read)?;
-    appspec::parse(&content).map_err(|problems| AppSpecFileError::Invalid {
+    parse(&content).map_err(|problems| AppSpecFileError::Invalid {
         name,
         problems,
         content,

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::appspec_file::read_scripts;
 use super::{AppSpecFileError, read_appspec};
 use crate::appspec::Script;
 use crate::deployment::DeploymentSpec;
@@ -84,7 +85,10 @@ fn of_this_deployment(
             "{event} runs this revision's scripts, and the revision has not been downloaded yet"
         ))));
     };
-    scripts(spec, archive, event)
+    let scripts = read_appspec(archive, &spec.appspec_filename)
+        .map(|parsed| parsed.appspec.scripts(event.as_str()).to_vec())
+        .map_err(|source| unusable(event, source))?;
+    Ok(found(archive, scripts))
 }
 
 fn of_an_earlier_deployment(
@@ -100,16 +104,16 @@ fn of_an_earlier_deployment(
             | LifecycleEvent::BeforeBlockTraffic
             | LifecycleEvent::AfterBlockTraffic
     );
-    let skipped = |what: &str| {
+    let path = earlier.path().display();
+    let gone = |what: &str| {
         Found::Nothing(Some(format!(
-            "{event} is skipped: {what} of the previous revision in {} is gone, so its scripts \
-             cannot be run",
-            earlier.path().display()
+            "{event} is skipped: {what} of the previous revision in {path} is gone, so its scripts \
+             cannot be run"
         )))
     };
     if !archive.is_dir() {
         return if may_be_skipped {
-            Ok(skipped("the archive"))
+            Ok(gone("the archive"))
         } else {
             Err(EventSourceError::ArchiveGone {
                 event: event.to_string(),
@@ -117,32 +121,33 @@ fn of_an_earlier_deployment(
             })
         };
     }
-    match scripts(spec, &archive, event) {
-        Err(EventSourceError::AppSpec {
-            source: AppSpecFileError::NotFound { .. },
-            ..
-        }) if may_be_skipped => Ok(skipped("the AppSpec")),
-        other => other,
+    match read_scripts(&archive, &spec.appspec_filename, event.as_str()) {
+        Ok(scripts) => Ok(found(&archive, scripts)),
+        Err(AppSpecFileError::NotFound { .. }) if may_be_skipped => Ok(gone("the AppSpec")),
+        // No deployment could mend it: the AppSpec that counts is replaced only by an Install.
+        Err(AppSpecFileError::Invalid { problems, .. }) if may_be_skipped => {
+            Ok(Found::Nothing(Some(format!(
+                "{event} is skipped: the AppSpec of the previous revision in {path} cannot be used \
+                 for it, so its scripts are not run: {problems}"
+            ))))
+        }
+        Err(source) => Err(unusable(event, source)),
     }
 }
 
-fn scripts(
-    spec: &DeploymentSpec,
-    archive: &Path,
-    event: &LifecycleEvent,
-) -> Result<Found, EventSourceError> {
-    let parsed = read_appspec(archive, &spec.appspec_filename).map_err(|source| {
-        EventSourceError::AppSpec {
-            event: event.to_string(),
-            source,
-        }
-    })?;
-    let scripts = parsed.appspec.scripts(event.as_str()).to_vec();
-    if scripts.is_empty() {
-        return Ok(Found::Nothing(None));
+fn unusable(event: &LifecycleEvent, source: AppSpecFileError) -> EventSourceError {
+    EventSourceError::AppSpec {
+        event: event.to_string(),
+        source,
     }
-    Ok(Found::Scripts(EventSource {
+}
+
+fn found(archive: &Path, scripts: Vec<Script>) -> Found {
+    if scripts.is_empty() {
+        return Found::Nothing(None);
+    }
+    Found::Scripts(EventSource {
         archive: archive.to_owned(),
         scripts,
-    }))
+    })
 }

@@ -167,6 +167,49 @@ fn a_failing_hook_is_reported_once_with_its_log() {
     }
 }
 
+/// What ApplicationStop came to when this is added to the AppSpec of the revision that is installed,
+/// and whether its script ran.
+fn stop_with(added: &str) -> (String, bool) {
+    let daemon = DaemonHost::default();
+    for label in ["one", "two"] {
+        daemon.publish(&format!("{label}.zip"), bundle(&daemon, label).path());
+    }
+    let mut running = daemon.start();
+    let deploy = |id: &str, key: &str| {
+        let deployment = daemon.deploy(id, key);
+        let end = daemon.service.wait_for_end(&deployment);
+        assert_eq!(end, DeploymentEnd::Succeeded, "{}", daemon.log());
+    };
+    deploy("d-ONE", "one.zip");
+    let group = daemon.host.root().join("group-1");
+    let appspec = group.join("d-ONE/deployment-archive/appspec.yml");
+    let text = fs_err::read_to_string(&appspec).unwrap();
+    fs_err::write(&appspec, text.replace("  ApplicationStop:\n", added)).unwrap();
+    deploy("d-TWO", "two.zip");
+    running.stop();
+    assert_eq!(installed(&daemon), "two");
+    let ran = script_log(&daemon, "d-TWO");
+    let ran = ran.iter().any(|line| line.starts_with("ApplicationStop"));
+    (daemon.log(), ran)
+}
+
+#[test]
+fn scripts_of_the_previous_revision_that_lead_out_of_it_are_skipped_and_nobody_has_to_mend_that() {
+    let (log, ran) = stop_with("  ApplicationStop:\n  - location: ../../../shared/stop.sh\n");
+    assert!(!ran);
+    for said in ["ApplicationStop is skipped", "../../../shared/stop.sh"] {
+        assert!(log.contains(said), "{log}");
+    }
+}
+
+#[test]
+fn what_is_wrong_elsewhere_in_the_previous_revisions_appspec_keeps_no_script_from_running() {
+    let (log, ran) =
+        stop_with("  MyOwnEvent:\n  - location: ../../../shared/own.sh\n  ApplicationStop:\n");
+    assert!(ran, "{log}");
+    assert!(!log.contains("skipped"), "{log}");
+}
+
 #[test]
 fn both_tracks_of_blue_green_and_its_rollback_take_the_revisions_of_the_table() {
     let daemon = DaemonHost::default();

@@ -2,7 +2,7 @@
 
 use super::{files, hooks, permissions, section};
 use crate::appspec::findings::{Fields, Findings, Shape, text};
-use crate::appspec::model::AppSpec;
+use crate::appspec::model::{AppSpec, Script};
 use crate::appspec::places::Places;
 use crate::appspec::problem::{Problem, Problems, Severity, Span, quoted};
 use crate::appspec::yaml::{self, Content, Node, Region, Text, Value};
@@ -90,6 +90,26 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, Problems> {
     Ok(Parsed { appspec, warnings })
 }
 
+/// Reads the scripts of one event, and nothing else: what is wrong elsewhere in the file keeps
+/// nobody from running them.
+///
+/// # Errors
+/// All problems of the file that concern them, warnings included, when one of them is an error.
+pub fn parse_scripts(bytes: &[u8], event: &str) -> Result<Vec<Script>, Problems> {
+    if bytes.len() > MAX_BYTES {
+        return Err(too_large().into());
+    }
+    let text = Text::decode(bytes);
+    let document = yaml::load(&text).map_err(Problems::from)?;
+    let mut findings = Findings::new(&text, document.warnings);
+    let scripts = match top(document.root.as_ref(), &mut findings) {
+        Some(fields) => hooks::scripts(&fields, event, &mut findings),
+        None => Vec::new(),
+    };
+    findings.finish()?;
+    Ok(scripts)
+}
+
 /// A file of more than [`MAX_BYTES`].
 pub(crate) fn too_large() -> Problem {
     let start = Span {
@@ -113,21 +133,7 @@ pub(crate) fn read(root: Option<&Node>, findings: &mut Findings<'_>) -> (AppSpec
         hooks: Vec::new(),
         permissions: Vec::new(),
     };
-    let start = Region::new(0, 0);
-    let Some(root) = root.filter(|root| !root.is_null()) else {
-        findings.error("empty", start, "the AppSpec is empty", EXAMPLE);
-        return (appspec, places);
-    };
-    let Some(fields) = Fields::read(root, &TOP, findings) else {
-        let help = match root.content() {
-            Content::Sequence(_) => "remove the `- ` before the keys at the top",
-            _ => "write `key: value` lines, with a space after each colon",
-        };
-        let message = format!(
-            "the AppSpec is {}, where a mapping is expected",
-            root.kind()
-        );
-        findings.error("not-a-mapping", root.region(), &message, help);
+    let Some(fields) = top(root, findings) else {
         return (appspec, places);
     };
     version(
@@ -147,6 +153,28 @@ pub(crate) fn read(root: Option<&Node>, findings: &mut Findings<'_>) -> (AppSpec
         .filter_map(|entry| permissions::rule(entry, findings))
         .unzip();
     (appspec, places)
+}
+
+/// The keys at the top.
+fn top<'n>(root: Option<&'n Node>, findings: &mut Findings<'_>) -> Option<Fields<'n>> {
+    let start = Region::new(0, 0);
+    let Some(root) = root.filter(|root| !root.is_null()) else {
+        findings.error("empty", start, "the AppSpec is empty", EXAMPLE);
+        return None;
+    };
+    let fields = Fields::read(root, &TOP, findings);
+    if fields.is_none() {
+        let help = match root.content() {
+            Content::Sequence(_) => "remove the `- ` before the keys at the top",
+            _ => "write `key: value` lines, with a space after each colon",
+        };
+        let message = format!(
+            "the AppSpec is {}, where a mapping is expected",
+            root.kind()
+        );
+        findings.error("not-a-mapping", root.region(), &message, help);
+    }
+    fields
 }
 
 /// The rules of `version`, the same on every platform. `as_text` says what is wrong with one in quotes.

@@ -36,6 +36,16 @@ pub(super) fn events(
         .unzip()
 }
 
+/// The scripts of the event called `name`.
+pub(super) fn scripts(fields: &Fields<'_>, name: &str, findings: &mut Findings<'_>) -> Vec<Script> {
+    section::mapping(fields, "hooks", findings)
+        .iter()
+        .filter(|entry| entry.key.text() == Some(name))
+        .filter_map(|entry| event(entry, findings))
+        .flat_map(|(hooks, _)| hooks.scripts)
+        .collect()
+}
+
 fn event(
     Entry { key, value }: &Entry,
     findings: &mut Findings<'_>,

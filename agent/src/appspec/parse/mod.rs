@@ -10,7 +10,7 @@ mod permissions;
 mod section;
 mod selinux;
 
-pub use document::{MAX_BYTES, Parsed, parse};
+pub use document::{MAX_BYTES, Parsed, parse, parse_scripts};
 pub(crate) use document::{read, too_large, version};
 
 /// The shapes of an EC2 AppSpec's mappings, from which its schema is made.
