@@ -2,7 +2,7 @@
 //! one rule for every event).
 
 use std::fmt::Write as _;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
@@ -104,12 +104,20 @@ fn parse_with<T>(
     parse: impl FnOnce(&[u8]) -> Result<T, Problems>,
 ) -> Result<T, AppSpecFileError> {
     let (name, path) = find(archive, name)?;
-    let content = fs::read(path).map_err(AppSpecFileError::Read)?;
+    let content = read(&path).map_err(AppSpecFileError::Read)?;
     parse(&content).map_err(|problems| AppSpecFileError::Invalid {
         name,
         problems,
         content,
     })
+}
+
+/// As much of a file as the parser needs to tell that it is too large.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let most = appspec::MAX_BYTES as u64 + 1;
+    let mut content = Vec::new();
+    fs::File::open(path)?.take(most).read_to_end(&mut content)?;
+    Ok(content)
 }
 
 fn find(archive: &Path, name: &str) -> Result<(String, PathBuf), AppSpecFileError> {
@@ -199,6 +207,24 @@ mod tests {
             let error = read_appspec(archive.path(), name).unwrap_err();
             assert!(matches!(error, AppSpecFileError::Outside { .. }), "{name}");
         }
+    }
+
+    #[test]
+    fn no_more_of_an_appspec_is_read_than_tells_that_it_is_too_large() {
+        let archive = tempfile::tempdir().unwrap();
+        let path = archive.path().join("appspec.yml");
+        let file = fs::File::create(&path).unwrap();
+        // Far more than there is room for, and nothing of it on the disk.
+        file.set_len(1 << 42).unwrap();
+        let error = read_appspec(archive.path(), "appspec.yml").unwrap_err();
+        let AppSpecFileError::Invalid {
+            problems, content, ..
+        } = error
+        else {
+            panic!("{error}")
+        };
+        assert_eq!(problems[0].code, "file-too-large");
+        assert_eq!(content.len(), appspec::MAX_BYTES + 1);
     }
 
     #[test]
