@@ -3,13 +3,16 @@
 use std::path::Path;
 
 use super::{Progress, Stream};
-use crate::files::FileFollower;
+use crate::files::{FileFollower, PIECE};
 
 /// Length of `YYYY-MM-DD HH:MM:SS ` before each entry.
 const STAMP: usize = 20;
 
 /// The most that is held of a line whose end has not been written yet.
 const LONGEST_LINE: usize = 256 * 1024;
+
+/// So many pieces are a script log and the one before it when they are full, 64 MiB each.
+const LAST_PIECES: usize = 2 * 64 * 1024 * 1024 / PIECE;
 
 /// Reads what is appended to a script log. Showing output is a comfort: whatever goes wrong here
 /// is passed over, because the log itself is written by the runner and loses nothing.
@@ -28,10 +31,12 @@ impl LogFollower {
         }
     }
 
-    /// Passes on every whole line that has been written since the last call.
-    pub(super) fn pass_on(&mut self, progress: &mut dyn FnMut(Progress)) {
+    /// Passes on the whole lines in the next piece of what has been written; whether there may be
+    /// more. A script can write faster than anybody reads: whoever waits for other things as well
+    /// looks at them between two pieces.
+    pub(super) fn pass_on(&mut self, progress: &mut dyn FnMut(Progress)) -> bool {
         let Self { log, unfinished } = self;
-        log.read_new(&mut |mut new| {
+        log.read_piece(&mut |mut new| {
             while let Some(end) = new.iter().position(|byte| *byte == b'\n') {
                 unfinished.extend_from_slice(&new[..end]);
                 pass_on_entry(unfinished, progress);
@@ -40,7 +45,18 @@ impl LogFollower {
             }
             let room = LONGEST_LINE.saturating_sub(unfinished.len());
             unfinished.extend_from_slice(&new[..new.len().min(room)]);
-        });
+        })
+    }
+
+    /// Passes on what is left when the script has ended, as far as it goes: something that it left
+    /// behind may go on writing.
+    pub(super) async fn pass_on_rest(&mut self, progress: &mut (dyn FnMut(Progress) + Send)) {
+        for _ in 0..LAST_PIECES {
+            if !self.pass_on(progress) {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -68,11 +84,12 @@ mod tests {
 
     fn new_lines(follower: &mut LogFollower) -> Vec<String> {
         let mut lines = Vec::new();
-        follower.pass_on(&mut |progress| {
+        let mut take = |progress| {
             if let Progress::Output { line, .. } = progress {
                 lines.push(line);
             }
-        });
+        };
+        while follower.pass_on(&mut take) {}
         lines
     }
 

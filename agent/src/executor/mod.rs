@@ -50,6 +50,8 @@ pub struct Executor<'a> {
     /// Where the scripts come from; found out on first use.
     source: Option<EventSource>,
     interruption: Interruption,
+    /// Somebody is shown what scripts print.
+    follows_output: bool,
 }
 
 impl<'a> Executor<'a> {
@@ -78,6 +80,15 @@ impl<'a> Executor<'a> {
             run_key,
             source: None,
             interruption,
+            follows_output: false,
         }
+    }
+
+    /// Passes on what scripts print, as [`Progress::Output`], while they run. It is in their log
+    /// anyway.
+    #[must_use]
+    pub fn following_output(mut self) -> Self {
+        self.follows_output = true;
+        self
     }
 }

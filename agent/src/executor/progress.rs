@@ -21,7 +21,7 @@ pub enum Progress {
         /// As the AppSpec has it.
         location: String,
     },
-    /// A script printed a line.
+    /// A script printed a line; only of an executor that follows the output.
     Output {
         /// Where to.
         stream: Stream,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use failpoints::Failpoint;
 use hooks_runner::{LaunchError, Outcome, Request, RunState, Running};
-use tokio::task::spawn_blocking;
+use tokio::task::{spawn_blocking, yield_now};
 use tokio::time::MissedTickBehavior;
 
 use super::blocking::blocking;
@@ -124,7 +124,7 @@ impl Executor<'_> {
                 index,
                 &script,
             );
-            let follower = LogFollower::at_the_end_of(&request.scripts_log);
+            let follower = self.follower(&request.scripts_log);
             let running = match self.launch(&run_directory, &request) {
                 Ok(running) => running,
                 Err(error) => return could_not_run(&script.location, &error),
@@ -153,7 +153,7 @@ impl Executor<'_> {
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Input {
         let run_directory = self.run_directory(index);
-        let follower = LogFollower::at_the_end_of(&self.directory.scripts_log());
+        let follower = self.follower(&self.directory.scripts_log());
         let running = match hooks_runner::adopt(&run_directory) {
             Ok(Some(running)) => running,
             // It has ended since it was looked at.
@@ -251,11 +251,17 @@ impl Executor<'_> {
         Ok(running)
     }
 
-    /// Waits for the end of a runner, passing on the script's output.
+    /// Follows the output that is yet to come, when somebody is shown it.
+    fn follower(&self, log: &Path) -> Option<LogFollower> {
+        let follows = self.follows_output;
+        follows.then(|| LogFollower::at_the_end_of(log))
+    }
+
+    /// Waits for the end of a runner, passing on the script's output to whom it is shown.
     async fn wait(
         &mut self,
         running: Running,
-        mut follower: LogFollower,
+        mut follower: Option<LogFollower>,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Outcome, LaunchError> {
         let interrupter = running.interrupter();
@@ -264,6 +270,7 @@ impl Executor<'_> {
         let mut tick = tokio::time::interval(FOLLOW_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut interrupt = *cancellations.borrow_and_update();
+        let mut behind = false;
         let outcome = loop {
             if interrupt {
                 // A runner that cannot be told is told again at the next tick.
@@ -271,7 +278,12 @@ impl Executor<'_> {
             }
             tokio::select! {
                 outcome = &mut ended => break outcome,
-                _ = tick.tick() => follower.pass_on(progress),
+                _ = tick.tick(), if interrupt || (follower.is_some() && !behind) => {
+                    behind = follower.as_mut().is_some_and(|log| log.pass_on(progress));
+                }
+                () = yield_now(), if behind => {
+                    behind = follower.as_mut().is_some_and(|log| log.pass_on(progress));
+                }
                 // The sender may be gone: then nobody can cancel any more. The second time the
                 // runner does not wait for the script to obey.
                 Ok(()) = cancellations.changed() => {
@@ -282,7 +294,9 @@ impl Executor<'_> {
                 }
             }
         };
-        follower.pass_on(progress);
+        if let Some(follower) = &mut follower {
+            follower.pass_on_rest(progress).await;
+        }
         match outcome {
             Ok(outcome) => outcome,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),

@@ -9,6 +9,9 @@ use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 use nix::fcntl::OFlag;
 
+/// The most that is read at once, in bytes.
+pub(crate) const PIECE: usize = 64 * 1024;
+
 /// Opens `path` to read, when it is a regular file and no link.
 ///
 /// # Errors
@@ -61,12 +64,24 @@ impl FileFollower {
 
     /// Passes on what has been written since the last call.
     pub(crate) fn read_new(&mut self, take: &mut dyn FnMut(&[u8])) {
-        self.read_rest(take);
-        // It may have been rotated: then the rest of the old one has just been read.
-        if self.is_stale() {
-            self.file = open_regular(&self.path).ok();
-            self.read_rest(take);
+        while self.read_piece(take) {}
+    }
+
+    /// Passes on the next [`PIECE`] of what has been written; whether there may be more. There is
+    /// always more of a file that is written faster than it is read.
+    pub(crate) fn read_piece(&mut self, take: &mut dyn FnMut(&[u8])) -> bool {
+        if self.read_some(take) {
+            return true;
         }
+        if !self.is_stale() {
+            return false;
+        }
+        // It was rotated, perhaps after one more line.
+        if self.read_some(take) {
+            return true;
+        }
+        self.file = open_regular(&self.path).ok();
+        self.file.is_some()
     }
 
     fn is_stale(&self) -> bool {
@@ -79,11 +94,36 @@ impl FileFollower {
         (at_path.dev(), at_path.ino()) != (open.dev(), open.ino())
     }
 
-    fn read_rest(&mut self, take: &mut dyn FnMut(&[u8])) {
-        let Some(file) = &mut self.file else { return };
-        let mut buffer = vec![0; 64 * 1024];
-        while let Ok(count @ 1..) = file.read(&mut buffer) {
-            take(buffer.get(..count).unwrap_or_default());
+    /// Whether there was something to read.
+    fn read_some(&mut self, take: &mut dyn FnMut(&[u8])) -> bool {
+        let Some(file) = &mut self.file else {
+            return false;
+        };
+        let mut buffer = vec![0; PIECE];
+        match file.read(&mut buffer) {
+            Ok(count @ 1..) => {
+                take(buffer.get(..count).unwrap_or_default());
+                true
+            }
+            Ok(0) | Err(_) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_piece_is_bounded_and_all_of_them_are_the_whole_across_a_rotation() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        fs::write(&path, vec![b'a'; 2 * PIECE + 1]).unwrap();
+        let mut follower = FileFollower::from_the_beginning_of(&path);
+        fs::rename(&path, directory.path().join("log.1")).unwrap();
+        fs::write(&path, b"b").unwrap();
+        let mut lengths = Vec::new();
+        while follower.read_piece(&mut |piece| lengths.push(piece.len())) {}
+        assert_eq!(lengths, [PIECE, PIECE, 1, 1]);
     }
 }

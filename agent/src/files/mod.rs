@@ -17,7 +17,7 @@ mod umask;
 
 pub use atomic::{write_atomically, write_for_this_boot};
 pub use copy::{copy_contents, copy_end_first};
-pub(crate) use follow::{FileFollower, open_regular};
+pub(crate) use follow::{FileFollower, PIECE, open_regular};
 pub(crate) use header::Header;
 pub use lock::{Lock, LockError};
 pub use published::{PublishError, publish};

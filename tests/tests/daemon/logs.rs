@@ -53,6 +53,44 @@ fn each_line_is_an_object_with_log_format_json() {
     }
 }
 
+/// What the daemon would only drop would cost its one thread time.
+#[test]
+fn the_daemon_does_not_read_what_scripts_print() {
+    let daemon = DaemonHost::default();
+    let path = |name: &str| daemon.host.path(name).display().to_string();
+    let wait = format!(
+        "echo out; touch {}; while [ ! -e {} ] && [ -d {} ]; do sleep 0.02; done",
+        path("entered"),
+        path("gate"),
+        path("")
+    );
+    let bundle = daemon
+        .host
+        .bundle()
+        .appspec(
+            "hooks:\n  BeforeInstall:\n  - location: s.sh\n  \
+             AfterInstall:\n  - location: wait.sh\n",
+        )
+        .script("s.sh", "echo out")
+        .script("wait.sh", &wait);
+    daemon.publish("b.zip", bundle.path());
+    let running = daemon.start();
+    let deployment = daemon.deploy("d-1", "b.zip");
+    let entered = daemon.host.path("entered");
+    eventually("the second script to run", || entered.exists());
+    // The first one has made the log.
+    let log = daemon.host.root().join("group-1/d-1/logs/scripts.log");
+    assert!(log.exists());
+    let opened = fs_err::read_dir(format!("/proc/{}/fd", running.pid())).unwrap();
+    let opened: Vec<_> = opened
+        .filter_map(|entry| fs_err::read_link(entry.ok()?.path()).ok())
+        .collect();
+    assert!(!opened.contains(&log), "{opened:?}");
+    fs_err::write(daemon.host.path("gate"), "").unwrap();
+    let end = daemon.service.wait_for_end(&deployment);
+    assert_eq!(end, DeploymentEnd::Succeeded);
+}
+
 #[test]
 fn lines_are_as_aws_has_them_with_log_format_text() {
     let daemon = DaemonHost::default();

@@ -156,7 +156,8 @@ impl LocalDeployment<'_> {
             &command,
             run_key,
             self.interruption.clone(),
-        );
+        )
+        .following_output();
         let end = executor
             .drive(&command, Beginning::New, &mut Operator, progress)
             .await;
