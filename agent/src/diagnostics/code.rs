@@ -37,6 +37,20 @@ impl Code {
         Self::AgentRestarted,
     ];
 
+    /// Whether a completion with it names the script (contract: protocol, "Diagnostics of a
+    /// completion"): the others are not failures of a script.
+    #[must_use]
+    pub fn names_its_script(self) -> bool {
+        match self {
+            Self::ScriptMissing
+            | Self::ScriptNotExecutable
+            | Self::ScriptTimedOut
+            | Self::ScriptFailed
+            | Self::OutputLeftOpen => true,
+            Self::Succeeded | Self::Other | Self::AgentRestarted => false,
+        }
+    }
+
     /// The number on the wire.
     #[must_use]
     pub fn number(self) -> u8 {

@@ -67,11 +67,10 @@ pub fn from_outcome(
     let user = runas
         .map(|user| format!(" (as {user})"))
         .unwrap_or_default();
-    // The host's shutdown is not this script's failure: the contract leaves its name out.
-    let name = if code == Code::AgentRestarted {
-        ""
-    } else {
+    let name = if code.names_its_script() {
         location
+    } else {
+        ""
     };
     Err(Diagnostics::new(
         code,
@@ -169,6 +168,8 @@ mod tests {
         })
         .unwrap_err();
         assert_eq!(diagnostics.code(), Code::Other);
+        assert_eq!(diagnostics.script_name(), "");
+        assert!(diagnostics.message().contains("scripts/s.sh"));
     }
 
     #[test]
