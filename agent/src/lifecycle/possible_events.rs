@@ -4,6 +4,9 @@
 use super::LifecycleEvent;
 use crate::appspec::AppSpec;
 
+/// Events of the service's own, which it may list: nothing of them runs on a host.
+const OF_THE_SERVICE: [&str; 2] = ["BlockTraffic", "AllowTraffic"];
+
 /// The AppSpec and the deployment disagree about the events.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.text())]
@@ -56,6 +59,7 @@ pub fn check_possible_events(
         .collect();
     let missing_hooks: Vec<String> = possible
         .iter()
+        .filter(|event| !OF_THE_SERVICE.contains(&event.as_str()))
         .filter(|event| {
             matches!(
                 LifecycleEvent::from(event.as_str()),
@@ -121,6 +125,17 @@ mod tests {
             Some(&names(&["BeforeInstall", "AfterInstall"])),
         );
         assert_eq!(error.unwrap_err().unknown_hooks, names(&["AfterInstal"]));
+    }
+
+    #[test]
+    fn every_event_of_a_deployment_behind_a_load_balancer_may_be_listed() {
+        let mut listed: Vec<String> = LifecycleEvent::STANDARD
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        listed.extend(names(&["BlockTraffic", "AllowTraffic"]));
+        let appspec = appspec(&["BeforeInstall"]);
+        assert_eq!(check_possible_events(&appspec, Some(&listed)), Ok(()));
     }
 
     #[test]
