@@ -10,6 +10,7 @@ mod deregister;
 mod doctor;
 mod exit;
 mod explain;
+mod group_labels;
 mod groups;
 mod local_configuration;
 mod log_errors;

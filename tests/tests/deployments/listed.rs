@@ -86,9 +86,9 @@ fn people_get_a_table() {
     assert_eq!(
         lines,
         [
-            "  DEPLOYMENT         GROUP       BEGAN                TOOK    RESULT                           REVISION",
-            "* d-BAD              Fleet [31m  DATE TIME  TOOK s  failed in AfterInstall (code 4)  HOST/bundle-1",
-            "* d-GOOD             Fleet [31m  DATE TIME  TOOK s  succeeded                        HOST/bundle-0",
+            "  DEPLOYMENT         GROUP  BEGAN                TOOK    RESULT                           REVISION",
+            "* d-BAD              api    DATE TIME  TOOK s  failed in AfterInstall (code 4)  HOST/bundle-1",
+            "* d-GOOD             web    DATE TIME  TOOK s  succeeded                        HOST/bundle-0",
         ]
     );
 }

@@ -59,3 +59,38 @@ fn the_last_error_of_the_agent_that_runs_is_told() {
     assert!(!said.contains('\x1b'));
     running.stop();
 }
+
+#[test]
+fn the_last_deployment_of_each_group_is_told_though_all_have_one_name() {
+    let host = TestHost::new();
+    let deploy = |group: &str, body: &str| {
+        let deployment = host.deploy(&hooked(&host, body));
+        deployment.arguments(["-g", group]).run().deployment_id()
+    };
+    let _ = deploy("web", "echo fine");
+    let failed = deploy("web", "exit 3");
+    let others = ["api", "batch"].map(|group| deploy(group, "echo fine"));
+    let status = json(&host, &["status", "--output", "json"]);
+    let last = status["last_deployments"].as_array().unwrap();
+    let last: Vec<_> = last
+        .iter()
+        .map(|past| [&past["group_id"], &past["id"], &past["result"]])
+        .collect();
+    assert_eq!(
+        json!(last),
+        json!([
+            ["batch", others[1], "succeeded"],
+            ["api", others[0], "succeeded"],
+            ["web", failed, "failed"],
+        ])
+    );
+    let said = text(&run(&host, &["status"]).stdout);
+    for line in [
+        format!("Last of batch: {} succeeded, ", others[1]),
+        format!("Last of api: {} succeeded, ", others[0]),
+        format!("Last of web: {failed} failed in AfterInstall (code 4): "),
+    ] {
+        assert!(said.contains(&line), "{said}");
+    }
+    assert_eq!(said.matches("Last of ").count(), 3, "{said}");
+}

@@ -56,7 +56,7 @@ fn human(history: &History, shown: &[&PastDeployment], older: usize) {
     if shown.is_empty() {
         say("No deployments are known here");
     } else {
-        for line in table::lines(shown, width(), Paint::of_standard_output()) {
+        for line in table::lines(history, shown, width(), Paint::of_standard_output()) {
             say(&line);
         }
     }

@@ -22,4 +22,4 @@ pub use arguments::{
 };
 pub(super) use command::main;
 pub(super) use json::summary;
-pub(super) use words::{group, revision, whole_result};
+pub(super) use words::{revision, whole_result};

@@ -1,9 +1,10 @@
 //! The list as a table that fits the terminal.
 
 use super::words;
+use crate::cli::group_labels::GroupLabels;
 use crate::cli::terminal::{Colour, Paint, fitted};
 use crate::cli::times;
-use crate::history::PastDeployment;
+use crate::history::{History, PastDeployment};
 
 /// Group names and results may be long; so many characters of them tell enough.
 const GROUP: usize = 24;
@@ -25,14 +26,17 @@ struct Row {
     revision: String,
 }
 
-/// The lines of the table, its heading first; no longer than `width`, when there is one.
+/// The lines of the table of some of `history`, its heading first; no longer than `width`, when there
+/// is one.
 pub(super) fn lines(
+    history: &History,
     deployments: &[&PastDeployment],
     width: Option<usize>,
     paint: Paint,
 ) -> Vec<String> {
+    let groups = GroupLabels::of(history);
     let mut rows = vec![heading()];
-    rows.extend(deployments.iter().map(|past| row(past)));
+    rows.extend(deployments.iter().map(|past| row(past, &groups)));
     let mut layout = Layout::new(&rows);
     if let Some(width) = width {
         layout.fit(width);
@@ -52,7 +56,7 @@ fn heading() -> Row {
     }
 }
 
-fn row(past: &PastDeployment) -> Row {
+fn row(past: &PastDeployment, groups: &GroupLabels<'_>) -> Row {
     let mark = if past.is_last_successful { '*' } else { ' ' };
     let took = past
         .ended
@@ -60,7 +64,7 @@ fn row(past: &PastDeployment) -> Row {
     let (result, colour) = words::result(past);
     Row {
         id: format!("{mark} {}", past.id),
-        group: fitted(&words::group(past), GROUP),
+        group: fitted(&groups.label(past), GROUP),
         began: times::local(past.began),
         took: took.map_or_else(|| "-".to_owned(), times::duration),
         result: fitted(&result, RESULT),
@@ -202,10 +206,15 @@ mod tests {
     fn table(width: Option<usize>) -> Vec<String> {
         let (one, two) = (past("d-1"), past("d-TWO"));
         let began = times::local(one.began);
-        lines(&[&one, &two], width, Paint::with(false))
-            .iter()
-            .map(|line| line.replace(&began, "YYYY-MM-DD HH:MM:SS"))
-            .collect()
+        lines(
+            &History::default(),
+            &[&one, &two],
+            width,
+            Paint::with(false),
+        )
+        .iter()
+        .map(|line| line.replace(&began, "YYYY-MM-DD HH:MM:SS"))
+        .collect()
     }
 
     #[test]
@@ -246,7 +255,7 @@ mod tests {
     #[test]
     fn only_results_are_coloured() {
         let one = past("d-1");
-        let coloured = lines(&[&one], None, Paint::with(true));
+        let coloured = lines(&History::default(), &[&one], None, Paint::with(true));
         assert!(!coloured[0].contains('\x1b'));
         assert_eq!(coloured[1].matches('\x1b').count(), 2, "{}", coloured[1]);
     }

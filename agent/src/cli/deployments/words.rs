@@ -49,17 +49,6 @@ pub(in crate::cli) fn whole_result(past: &PastDeployment) -> (String, Colour) {
     }
 }
 
-/// The group by its name, else by its id.
-pub(in crate::cli) fn group(past: &PastDeployment) -> String {
-    let id = past.group_id.as_ref().map(ToString::to_string);
-    let group = past
-        .group_name
-        .clone()
-        .filter(|name| !name.is_empty())
-        .or(id);
-    one_line(&group.unwrap_or_else(|| "-".to_owned()))
-}
-
 /// The revision, as far as it is known.
 pub(in crate::cli) fn revision(past: &PastDeployment) -> String {
     one_line(past.revision.as_deref().unwrap_or("-"))

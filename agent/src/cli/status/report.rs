@@ -9,7 +9,8 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use crate::cli::configuration::Configuration;
-use crate::cli::deployments::{group, revision, summary, whole_result};
+use crate::cli::deployments::{revision, summary, whole_result};
+use crate::cli::group_labels::GroupLabels;
 use crate::cli::log_errors::LogErrors;
 use crate::cli::past_deployments::PastDeployments;
 use crate::cli::times::{self, milliseconds, rfc3339};
@@ -77,6 +78,7 @@ impl Report {
         if !both.is_empty() {
             lines.push(both.join(", "));
         }
+        let groups = GroupLabels::of(&self.history);
         for (past, event) in self.at_work() {
             let what = match event {
                 Some(event) => {
@@ -92,7 +94,7 @@ impl Report {
             lines.push(format!(
                 "At work: {} ({}), {what}{left}",
                 past.id,
-                group(past)
+                groups.label(past)
             ));
         }
         match self.unsent() {
@@ -105,7 +107,7 @@ impl Report {
             let when = times::local(past.ended.unwrap_or(past.began));
             lines.push(format!(
                 "Last of {}: {} {result}, {when}, {}",
-                group(past),
+                groups.label(past),
                 past.id,
                 revision(past)
             ));
@@ -171,8 +173,15 @@ impl Report {
     /// The newest deployment of each group.
     fn last_of_groups(&self) -> Vec<&PastDeployment> {
         let mut groups = HashSet::new();
-        let newest = |past: &&PastDeployment| groups.insert(group(past));
-        self.history.deployments.iter().filter(newest).collect()
+        let mut newest = Vec::new();
+        for past in &self.history.deployments {
+            // Of some the id is not known.
+            let group = past.group_id.as_ref().ok_or(past.group_name.as_deref());
+            if groups.insert(group) {
+                newest.push(past);
+            }
+        }
+        newest
     }
 }
 
