@@ -11,7 +11,8 @@
     clippy::panic,
     clippy::unwrap_used,
     clippy::disallowed_methods,
-    reason = "a benchmark starts programs"
+    clippy::print_stdout,
+    reason = "a benchmark starts programs and prints what it has measured"
 )]
 
 use std::path::{Path, PathBuf};

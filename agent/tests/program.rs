@@ -6,7 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a failure fails the test")]
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn run(program: &Path, arguments: &[&str]) -> Output {
     #[expect(
@@ -93,4 +93,112 @@ fn alone_it_runs_hooks_through_itself() {
     let shown = text(&output.stdout);
     assert!(output.status.success(), "{shown}");
     assert!(shown.contains("by itself"), "{shown}");
+}
+
+/// Where standard output leads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Reader {
+    Attentive,
+    Gone,
+    FullDisk,
+}
+
+fn read_by(reader: Reader, arguments: &[&str], configuration: &str) -> Output {
+    let full = || Stdio::from(fs_err::File::create("/dev/full").unwrap().into_file());
+    let stdout = match reader {
+        Reader::Attentive => Stdio::piped(),
+        Reader::Gone => Stdio::from(std::io::pipe().unwrap().1),
+        Reader::FullDisk => full(),
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test starts the program under test"
+    )]
+    let mut command = Command::new(env!("CARGO_BIN_EXE_agent"));
+    command
+        .args(["--config", configuration])
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .stdin(Stdio::null())
+        .stdout(stdout);
+    let output = command.output().unwrap();
+    // The same where nobody can be told anything.
+    let silent = command.stdout(full()).stderr(full()).status().unwrap();
+    let expected = match output.status.code() {
+        Some(0) => Some(1),
+        other => other,
+    };
+    assert_eq!(silent.code(), expected, "{arguments:?}");
+    output
+}
+
+/// A reader that has gone changes nothing; what could not be written ends a success as a failure.
+#[test]
+fn standard_output_that_cannot_be_written_ends_no_command_half_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let (configuration, bundle, identity) = (path("agent.yml"), path("bundle"), path("identity"));
+    let lines = format!(
+        "root_dir: {0}/root\nlog_dir: {0}/log\npid_dir: {0}/pid\n\
+         on_premises_config_file: {0}/none\nmax_revisions: 3\n",
+        directory.path().display()
+    );
+    fs_err::write(&configuration, lines).unwrap();
+    fs_err::create_dir(&bundle).unwrap();
+    fs_err::write(
+        path("bundle/appspec.yml"),
+        "version: 0.0\nos: linux\nhooks:\n  AfterInstall:\n  - location: hook\n",
+    )
+    .unwrap();
+    fs_err::write(path("bundle/hook"), "#!/bin/sh\nseq 100\n").unwrap();
+    let user = "arn:aws:iam::111122223333:user/host";
+    let register = [
+        "register",
+        "--no-check",
+        "--region=eu-west-1",
+        "--iam-user-arn",
+        user,
+        "--file",
+        &identity,
+    ];
+    for (arguments, status) in [
+        (&["run-bundle", "-l", &bundle][..], 0),
+        (&["run-bundle", "--output=json", "-l", &bundle], 0),
+        (&["plan", "-l", &bundle], 0),
+        (&["rollback", "--dry-run"], 0),
+        (&["status"], 3),
+        (&["status", "--output=json"], 3),
+        (&["stop"], 0),
+        (&["deployments"], 0),
+        (&["deployments", "--output=human"], 0),
+        (&["metrics"], 0),
+        (&["config", "check"], 0),
+        (&["config", "show"], 0),
+        (&["config", "show", "--output=json"], 0),
+        (&["doctor"], 1),
+        (&["doctor", "--output=json"], 1),
+        (&register, 0),
+        (&["deregister", "--force", "--file", &identity], 0),
+        (&["clean"], 0),
+        (&["clean", "--dry-run", "--output=json"], 0),
+        (&["validate", &bundle], 0),
+        (&["explain"], 0),
+        (&["schema"], 0),
+    ] {
+        for reader in [Reader::Attentive, Reader::Gone, Reader::FullDisk] {
+            let output = read_by(reader, arguments, &configuration);
+            let is_full = reader == Reader::FullDisk;
+            let expected = if is_full && status == 0 { 1 } else { status };
+            let what = format!("{reader:?} {arguments:?}: {output:?}");
+            assert_eq!(output.status.code(), Some(expected), "{what}");
+            let said = text(&output.stderr);
+            let complaint = "error: cannot write to standard output: No space left on device";
+            assert_eq!(said.contains(complaint), is_full, "{what}");
+            assert!(!said.contains("panicked"), "{what}");
+        }
+    }
 }

@@ -6,7 +6,11 @@
 //! are printed: in memory (`/dev/shm`), where a file sync costs nothing, and on the disk of the
 //! temporary directory, with what the file syncs alone cost there.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark stops at the first error")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a benchmark stops at the first error, and prints what it has measured"
+)]
 
 use std::ffi::OsString;
 use std::io::Write as _;

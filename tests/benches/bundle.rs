@@ -8,7 +8,11 @@
 //! disk is not what is measured. `BENCH_ONLY` names the rows to run, by a part of their names, and
 //! `BENCH_SCALE=0.1` makes everything a tenth as large.
 
-#![expect(clippy::unwrap_used, reason = "a failure ends the benchmark")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failure ends the benchmark, which prints what it has measured"
+)]
 
 use std::io::{Read as _, Seek as _, Write as _};
 use std::net::TcpStream;

@@ -6,7 +6,11 @@
 //! the machine does not change as much. Files are in memory (`/dev/shm`, or the directory in
 //! `BENCH_DIRECTORY`), so that the disk is not what is measured.
 
-#![expect(clippy::unwrap_used, reason = "a failure ends the benchmark")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a failure ends the benchmark, which prints what it has measured"
+)]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

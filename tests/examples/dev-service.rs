@@ -7,6 +7,8 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
     reason = "a tool for developers: what fails is shown as it is"
 )]
 

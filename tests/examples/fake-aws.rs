@@ -15,6 +15,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stdout,
     reason = "test support: a failure here fails the test"
 )]
 

@@ -6,6 +6,7 @@
 /// # Panics
 /// When root is required and missing.
 #[must_use]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 pub fn running_as_root(what: &str) -> bool {
     if nix::unistd::geteuid().is_root() {
         return true;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Exit;
 use super::configuration::Configuration;
+use super::terminal::{say, say_aside};
 use crate::config::{Config, ConfigError};
 use crate::daemon::configured_user;
 use crate::error::chain;
@@ -14,7 +15,7 @@ use crate::specification::SignerTrust;
 pub(super) fn main(named: Option<&Path>) -> Exit {
     match check(named) {
         Ok(configuration) => {
-            println!("{} can be used", configuration.name());
+            say(&format!("{} can be used", configuration.name()));
             Exit::Success
         }
         Err(exit) => exit,
@@ -30,22 +31,22 @@ pub(super) fn check(named: Option<&Path>) -> Result<Configuration, Exit> {
         Ok(configuration) => configuration,
         Err(error) => {
             for problem in problems_of(&error) {
-                eprintln!("error: {problem}");
+                say_aside(&format!("error: {problem}"));
             }
             return Err(Exit::Configuration);
         }
     };
     let name = configuration.name();
     for warning in &configuration.loaded.warnings {
-        eprintln!("warning: {name}: {warning}");
+        say_aside(&format!("warning: {name}: {warning}"));
     }
     let (warnings, mut problems) = beyond_the_file(&configuration.loaded.config);
     problems.extend(configuration.absent());
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        say_aside(&format!("warning: {warning}"));
     }
     for problem in &problems {
-        eprintln!("error: {problem}");
+        say_aside(&format!("error: {problem}"));
     }
     if problems.is_empty() {
         Ok(configuration)

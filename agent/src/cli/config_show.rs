@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{Output, ShowArguments};
 use super::configuration::Configuration;
+use super::terminal::say;
 use super::{Exit, complain};
 use crate::config::{Entry, Origin};
 use crate::error::chain;
@@ -20,12 +21,14 @@ pub(super) fn main(named: Option<&Path>, arguments: &ShowArguments) -> Exit {
     match arguments.output {
         Output::Human => {
             // A name may hold a line break, which must not leave the comment.
-            println!("# {}", configuration.name().escape_debug());
+            say(&format!("# {}", configuration.name().escape_debug()));
             for entry in &entries {
-                println!("{}", line(entry));
+                say(&line(entry));
             }
         }
-        Output::Json => println!("{:#}", object(&entries)),
+        Output::Json => {
+            say(&format!("{:#}", object(&entries)));
+        }
     }
     Exit::Success
 }

@@ -8,6 +8,7 @@ use fs_err as fs;
 use super::arguments::DeregisterArguments;
 use super::configuration::Configuration;
 use super::on_premises_hints::deregistration;
+use super::terminal::{say, say_aside};
 use super::{Exit, complain, status};
 use crate::error::chain;
 use crate::identity::OnPremises;
@@ -23,7 +24,10 @@ pub(super) fn main(named: Option<&Path>, arguments: &DeregisterArguments) -> Exi
     match fs::symlink_metadata(path) {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            println!("There is no {}: nothing to remove", path.display());
+            say(&format!(
+                "There is no {}: nothing to remove",
+                path.display()
+            ));
             return Exit::Success;
         }
         Err(error) => return complain(&error.to_string(), Exit::Failed),
@@ -52,7 +56,7 @@ pub(super) fn main(named: Option<&Path>, arguments: &DeregisterArguments) -> Exi
     let identity = match OnPremises::read(path) {
         Ok((identity, _)) => identity,
         Err(error) if arguments.force => {
-            eprintln!("warning: {}", chain(&error));
+            say_aside(&format!("warning: {}", chain(&error)));
             None
         }
         Err(error) => {
@@ -75,15 +79,15 @@ pub(super) fn main(named: Option<&Path>, arguments: &DeregisterArguments) -> Exi
         return complain(&error.to_string(), Exit::Failed);
     }
     match &identity {
-        Some(identity) => println!(
+        Some(identity) => say(&format!(
             "Removed {}: this host is no longer {}",
             path.display(),
             identity.host_identifier
-        ),
-        None => println!("Removed {}", path.display()),
-    }
+        )),
+        None => say(&format!("Removed {}", path.display())),
+    };
     for line in deregistration(identity.as_ref()) {
-        println!("{line}");
+        say(&line);
     }
     Exit::Success
 }

@@ -1,8 +1,7 @@
 //! `agent explain`: the pages of `agent validate`'s rules.
 
-use std::io::{self, Write as _};
-
 use super::arguments::ExplainArguments;
+use super::terminal::print;
 use super::{Exit, complain};
 use crate::appspec::Severity;
 use crate::lint::{self, RULES};
@@ -23,18 +22,8 @@ pub(super) fn main(arguments: &ExplainArguments) -> Exit {
             }
         },
     };
-    print(&text)
-}
-
-/// To standard output; whoever closes it early has seen enough.
-pub(super) fn print(text: &str) -> Exit {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => complain(
-            &format!("cannot write to standard output: {error}"),
-            Exit::Failed,
-        ),
-        _ => Exit::Success,
-    }
+    print(text.as_bytes());
+    Exit::Success
 }
 
 fn list() -> String {

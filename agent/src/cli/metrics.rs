@@ -1,11 +1,11 @@
 //! `agent metrics`: what the daemon has counted, as it would write it now.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use super::configuration::Configuration;
 use super::status::{running, within};
+use super::terminal::print;
 use super::{Exit, complain};
 use crate::bundle::free_space;
 use crate::config::Config;
@@ -43,8 +43,7 @@ pub(super) fn main(named: Option<&Path>) -> Exit {
         Ok(None) => page(false, None, &disk(config)),
         Err(error) => return complain(&chain(&error), Exit::Unknown),
     };
-    // Whoever reads may go away at any time.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    print(text.as_bytes());
     Exit::Success
 }
 

@@ -98,7 +98,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::main(&arguments),
         Command::Schema(arguments) => schema::main(&arguments),
     };
-    exit.into()
+    terminal::end(exit).into()
 }
 
 /// `--config` where `-c` is not given.
@@ -110,7 +110,7 @@ fn name_configuration(arguments: &mut BundleArguments, config: Option<&Path>) {
 
 /// Says on standard error why it does not go on.
 fn complain(message: &str, exit: Exit) -> Exit {
-    eprintln!("error: {message}");
+    terminal::say_aside(&format!("error: {message}"));
     exit
 }
 

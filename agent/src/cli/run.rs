@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::RunArguments;
 use super::readiness::Teller;
+use super::terminal::say_aside;
 use super::{Exit, complain, runtime};
 use crate::config::{Config, LogFormat, Purpose, default_path};
 use crate::daemon::{self, PidFile, Stopped};
@@ -103,7 +104,7 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
             tracing::error!("{}", chain(&error));
             daemon::tell_why_not(&chain(&error), exit.number());
             if arguments.own_session {
-                eprintln!("error: {}", chain(&error));
+                say_aside(&format!("error: {}", chain(&error)));
             }
             exit
         }

@@ -2,12 +2,14 @@
 
 use super::Exit;
 use super::arguments::{PlatformName, SchemaArguments};
+use super::terminal::say;
 use crate::lint::{self, Platform};
 
 /// Runs the subcommand.
 pub(super) fn main(arguments: &SchemaArguments) -> Exit {
     let schema = lint::schema(arguments.platform.into());
-    super::explain::print(&format!("{schema:#}\n"))
+    say(&format!("{schema:#}"));
+    Exit::Success
 }
 
 impl From<PlatformName> for Platform {

@@ -11,6 +11,7 @@ use super::configuration::Configuration;
 use super::log_errors::LogErrors;
 use super::readiness::{Readiness, Told};
 use super::status::running;
+use super::terminal::say;
 use super::{Exit, complain, systemd};
 use crate::error::chain;
 
@@ -38,7 +39,9 @@ pub(super) fn main(named: Option<&Path>) -> Exit {
 pub(super) fn start(configuration: &Configuration) -> Exit {
     match running(&configuration.loaded.config) {
         Ok(Some(pid)) => {
-            println!("The CodeDeploy host agent is running as PID {pid} already");
+            say(&format!(
+                "The CodeDeploy host agent is running as PID {pid} already"
+            ));
             return Exit::Success;
         }
         Ok(None) => {}
@@ -66,7 +69,10 @@ pub(super) fn start(configuration: &Configuration) -> Exit {
     };
     let how = match come_up(&mut child, &readiness) {
         Ok(None) => {
-            println!("The CodeDeploy host agent is running as PID {}", child.id());
+            say(&format!(
+                "The CodeDeploy host agent is running as PID {}",
+                child.id()
+            ));
             return Exit::Success;
         }
         Ok(Some(how)) => how,

@@ -9,6 +9,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_s
 use super::arguments::StopArguments;
 use super::configuration::Configuration;
 use super::status::{running, within};
+use super::terminal::{say, say_aside};
 use super::{Exit, complain, systemd};
 use crate::config::Config;
 use crate::daemon::PidFile;
@@ -39,12 +40,12 @@ pub(super) fn stop(configuration: &Configuration, wait: bool) -> Exit {
             return exit;
         }
         if !within(limit, || daemon.is_over(pid)) {
-            eprintln!(
+            say_aside(&format!(
                 "process {pid} is still at work after {} seconds \
                  (kill_agent_max_wait_time_seconds) and is stopped; hooks go on, and the next \
                  agent takes them up",
                 limit.as_secs_f64()
-            );
+            ));
         }
     }
     // Also a drained one: a unit that does not know its exit status would start it again.
@@ -52,11 +53,11 @@ pub(super) fn stop(configuration: &Configuration, wait: bool) -> Exit {
         return exit;
     }
     let Some(pid) = daemon.pid else {
-        println!("The CodeDeploy host agent is not running");
+        say("The CodeDeploy host agent is not running");
         return Exit::Success;
     };
     if within(PATIENCE, || daemon.is_over(pid)) {
-        println!("The CodeDeploy host agent has stopped");
+        say("The CodeDeploy host agent has stopped");
         Exit::Success
     } else {
         complain(

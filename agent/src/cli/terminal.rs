@@ -1,6 +1,18 @@
-//! What standard output is: a terminal or not, how wide, with colours or without.
+//! Standard output and standard error: what they are (a terminal or not, how wide, with colours or
+//! without), and the one way to write to them.
+//!
+//! The rule for all subcommands: whoever closes standard output early has seen enough, and nothing
+//! comes of it. When it cannot be written for another reason (a full disk), what was begun is brought
+//! to its end; then standard error says so, and a success ends as a failure. What standard error does
+//! not take is lost: there is nobody left to tell.
 
-use std::io::{IsTerminal as _, Write as _, stdout};
+use std::io::{self, IsTerminal as _, Write as _, stderr, stdout};
+use std::sync::OnceLock;
+
+use super::Exit;
+
+/// Why standard output could not be written first.
+static UNWRITTEN: OnceLock<io::Error> = OnceLock::new();
 
 /// A colour of the terminal's own palette.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,10 +89,45 @@ pub(super) fn fitted(text: &str, width: usize) -> String {
     format!("{beginning}…{end}")
 }
 
-/// Writes a line to standard output; whether its reader is still there.
+/// Writes a line to standard output; whether it still takes any.
 pub(super) fn say(line: &str) -> bool {
+    print(format!("{line}\n").as_bytes())
+}
+
+/// Writes to standard output; whether it still takes anything.
+pub(super) fn print(bytes: &[u8]) -> bool {
     let mut out = stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => true,
+        Err(error) => {
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                let _ = UNWRITTEN.set(error);
+            }
+            false
+        }
+    }
+}
+
+/// Writes a line to standard error.
+pub(super) fn say_aside(line: &str) {
+    print_aside(&format!("{line}\n"));
+}
+
+/// Writes to standard error.
+pub(super) fn print_aside(text: &str) {
+    let _ = stderr().lock().write_all(text.as_bytes());
+}
+
+/// How a program ends that would end as `exit`, when standard output has taken everything.
+pub(super) fn end(exit: Exit) -> Exit {
+    let Some(error) = UNWRITTEN.get() else {
+        return exit;
+    };
+    say_aside(&format!("error: cannot write to standard output: {error}"));
+    match exit {
+        Exit::Success => Exit::Failed,
+        other => other,
+    }
 }
 
 #[cfg(test)]

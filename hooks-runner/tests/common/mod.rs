@@ -4,6 +4,7 @@
     clippy::allow_attributes,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stderr,
     reason = "each test binary uses a part of this, and helpers of tests are tests, too"
 )]
 

@@ -260,6 +260,7 @@ fn a_link_that_leads_out_of_the_revision_is_told_of() {
 struct Small(std::path::PathBuf);
 
 impl Small {
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     fn mount(path: std::path::PathBuf, size: &str) -> Option<Self> {
         use nix::mount::{MsFlags, mount};
 

@@ -12,7 +12,7 @@ use super::sweep::Swept;
 use crate::cli::Exit;
 use crate::cli::arguments::Output;
 use crate::cli::sizes::bytes;
-use crate::cli::terminal::one_line;
+use crate::cli::terminal::{one_line, say, say_aside};
 use crate::deployment::DeploymentGroupId;
 use crate::deployment_root::{Usage, usage};
 
@@ -54,12 +54,12 @@ impl Report {
     /// Shows it all; whether everything went that should.
     pub(super) fn show(&self, output: Output) -> Exit {
         match output {
-            Output::Human => self.lines().iter().for_each(|line| println!("{line}")),
-            Output::Json => println!("{:#}", self.object()),
-        }
+            Output::Human => say(&self.lines().join("\n")),
+            Output::Json => say(&format!("{:#}", self.object())),
+        };
         if output == Output::Human {
             for problem in &self.swept.problems {
-                eprintln!("error: {}", one_line(problem));
+                say_aside(&format!("error: {}", one_line(problem)));
             }
         }
         if self.swept.problems.is_empty() {

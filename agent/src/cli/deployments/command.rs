@@ -6,7 +6,7 @@ use super::arguments::{DeploymentsArguments, DeploymentsCommand};
 use super::{follow, list, logs, show};
 use crate::cli::configuration::Configuration;
 use crate::cli::past_deployments::PastDeployments;
-use crate::cli::terminal::one_line;
+use crate::cli::terminal::{one_line, say_aside};
 use crate::cli::{Exit, complain};
 use crate::error::chain;
 use crate::history::{History, Lookup, PastDeployment};
@@ -30,7 +30,7 @@ pub(in crate::cli) fn main(named: Option<&Path>, arguments: &DeploymentsArgument
         Err(error) => return complain(&chain(&error), Exit::Failed),
     };
     for complaint in &history.complaints {
-        eprintln!("warning: {}", one_line(complaint));
+        say_aside(&format!("warning: {}", one_line(complaint)));
     }
     match &arguments.command {
         None => list::main(&history, &arguments.list),

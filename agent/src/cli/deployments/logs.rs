@@ -3,7 +3,6 @@
 //! On a terminal control characters are shown as `\u{1b}`, because a log may hold anything, above all
 //! one of AWS's agents; into a pipe or a file it goes as it is.
 
-use std::io::{Write as _, stdout};
 use std::path::{Path, PathBuf};
 
 use super::arguments::LogsArguments;
@@ -11,7 +10,7 @@ use super::follow::{gone, is_running};
 use super::log;
 use super::watch::{News, Watch};
 use crate::cli::past_deployments::PastDeployments;
-use crate::cli::terminal::is_terminal;
+use crate::cli::terminal::{is_terminal, print, say_aside};
 use crate::cli::{Exit, complain};
 use crate::error::chain;
 use crate::files::FileFollower;
@@ -56,7 +55,10 @@ pub(super) fn main(
     }
     printer.end();
     if !any && !log.is_open() {
-        eprintln!("{} has no hook output: no hook of it has run", found.id);
+        say_aside(&format!(
+            "{} has no hook output: no hook of it has run",
+            found.id
+        ));
     }
     Exit::Success
 }
@@ -99,9 +101,7 @@ impl Printer {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        let mut out = stdout().lock();
-        let written = out.write_all(bytes).and_then(|()| out.flush());
-        self.has_reader &= written.is_ok();
+        self.has_reader &= print(bytes);
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::finding::{Finding, Status};
 use crate::cli::arguments::Output;
-use crate::cli::terminal::{Colour, Paint, one_line};
+use crate::cli::terminal::{Colour, Paint, one_line, say};
 
 /// The width of the column of names.
 const NAME_WIDTH: usize = 13;
@@ -27,7 +27,7 @@ impl Report {
 
     pub(super) fn add(&mut self, name: &'static str, finding: Finding) {
         if self.output == Output::Human {
-            println!("{}", line(name, &finding, self.paint));
+            say(&line(name, &finding, self.paint));
         }
         self.findings.push((name, finding));
     }
@@ -40,15 +40,15 @@ impl Report {
         };
         let healthy = count(Status::Failed) == 0;
         match self.output {
-            Output::Human => println!(
+            Output::Human => say(&format!(
                 "{} failed, {} with a warning, {} skipped, {} ok",
                 count(Status::Failed),
                 count(Status::Warning),
                 count(Status::Skipped),
                 count(Status::Ok)
-            ),
-            Output::Json => println!("{:#}", object(&self.findings, healthy)),
-        }
+            )),
+            Output::Json => say(&format!("{:#}", object(&self.findings, healthy))),
+        };
         healthy
     }
 }

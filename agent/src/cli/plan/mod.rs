@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use super::arguments::{Output, PlanArguments};
 use super::run_bundle::interrupt::Interrupt;
 use super::run_bundle::settings::{Intent, Prepared, prepare};
-use super::{Exit, complain, explain, runtime};
+use super::terminal::print;
+use super::{Exit, complain, runtime};
 use crate::error::chain;
 use crate::executor::{Preview, PreviewError, Workspace, preview};
 
@@ -86,8 +87,10 @@ fn show(planned: &Planned, arguments: &PlanArguments) -> Exit {
         Output::Human => human::show(planned, arguments.all),
         Output::Json => json::show(planned),
     };
-    match explain::print(&text) {
-        Exit::Success if !planned.preview.reasons.is_empty() => Exit::WouldFail,
-        exit => exit,
+    print(text.as_bytes());
+    if planned.preview.reasons.is_empty() {
+        Exit::Success
+    } else {
+        Exit::WouldFail
     }
 }

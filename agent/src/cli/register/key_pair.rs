@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Read as _};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
+use crate::cli::terminal::{print_aside, say_aside};
 use crate::identity::{OnPremisesCredentials, Secret};
 
 const ID: &str = "AWS_ACCESS_KEY_ID";
@@ -104,7 +105,7 @@ fn ask(what: &'static str, is_secret: bool) -> Result<String, KeyPairError> {
     let failed = |source| KeyPairError::Read { what, source };
     let mut input = io::stdin().lock();
     let _silence = if input.is_terminal() {
-        eprint!("{what}: ");
+        print_aside(&format!("{what}: "));
         is_secret.then(Silence::begin).transpose().map_err(failed)?
     } else {
         None
@@ -132,7 +133,7 @@ impl Drop for Silence {
     fn drop(&mut self) {
         // A terminal that is gone needs nothing.
         let _ = tcsetattr(io::stdin(), OptionalActions::Flush, &self.0);
-        eprintln!();
+        say_aside("");
     }
 }
 

@@ -14,6 +14,7 @@ use super::arguments::RegisterArguments;
 use super::configuration::Configuration;
 use super::doctor::examine_candidate;
 use super::on_premises_hints::registration;
+use super::terminal::say;
 use super::{Exit, complain};
 use crate::error::chain;
 
@@ -46,28 +47,32 @@ pub(super) fn main(named: Option<&Path>, arguments: &RegisterArguments) -> Exit 
         }
     }
     match place.write(&identity, &config) {
-        Ok(Some(backup)) => println!("The old file is now {}", backup.display()),
+        Ok(Some(backup)) => {
+            say(&format!("The old file is now {}", backup.display()));
+        }
         Ok(None) => {}
         Err(error) => return complain(&chain(&error), Exit::Failed),
     }
-    println!(
+    say(&format!(
         "{} says that this host is {} in {}",
         path.display(),
         identity.host_identifier,
         identity.region
-    );
+    ));
     if path != configured {
-        println!(
+        say(&format!(
             "The agent reads {}: set on_premises_config_file to {} in its configuration",
             configured.display(),
             path.display()
-        );
+        ));
     }
     for line in registration(&identity) {
-        println!("{line}");
+        say(&line);
     }
     if let Ok(Some(pid)) = super::status::running(&config) {
-        println!("The agent runs (PID {pid}) as who it was before; then: agent restart");
+        say(&format!(
+            "The agent runs (PID {pid}) as who it was before; then: agent restart"
+        ));
     }
     Exit::Success
 }

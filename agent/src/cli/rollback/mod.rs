@@ -10,7 +10,7 @@ use super::arguments::RollbackArguments;
 use super::local_configuration::local_configuration;
 use super::run_bundle::run;
 use super::run_bundle::settings::{Intent, local_id, possible_events, prepare_with};
-use super::terminal::one_line;
+use super::terminal::{one_line, say, say_aside};
 use super::{Exit, complain};
 use crate::config::Loaded;
 use crate::deployment::{DeploymentCreator, DeploymentSpec, DeploymentType, Revision};
@@ -36,7 +36,7 @@ pub(super) fn main(named: Option<&Path>, arguments: &RollbackArguments) -> Exit 
         Err(error) => return complain(&chain(&error), Exit::Failed),
     };
     for complaint in &history.complaints {
-        eprintln!("warning: {}", complaint.escape_debug());
+        say_aside(&format!("warning: {}", complaint.escape_debug()));
     }
     let wanted = Wanted {
         to: arguments.to.as_deref(),
@@ -48,7 +48,11 @@ pub(super) fn main(named: Option<&Path>, arguments: &RollbackArguments) -> Exit 
         Err(error) => return complain(&chain(&error), Exit::Usage),
     };
     if arguments.dry_run {
-        println!("Would deploy {} to {}", words(&target), target.group);
+        say(&format!(
+            "Would deploy {} to {}",
+            words(&target),
+            target.group
+        ));
         return Exit::Success;
     }
     deploy(loaded, &root, &target, arguments)

@@ -12,6 +12,7 @@ use super::output::{self, CheckedFile};
 use super::rewrite::rewrite;
 use crate::appspec::{Problem, Problems, Severity};
 use crate::cli::arguments::{ValidateArguments, ValidateOutput};
+use crate::cli::terminal::{print, say_aside};
 use crate::cli::{Exit, complain};
 use crate::error::chain;
 use crate::lint::{self, Bundle, Host, Platform, Subject, Tree};
@@ -47,13 +48,11 @@ pub(in crate::cli) fn main(arguments: &ValidateArguments) -> Exit {
         .any(|problem| problem.severity == Severity::Error);
     let omitted: usize = files.iter().map(|file| file.problems.omitted()).sum();
     if omitted > 0 && arguments.output != ValidateOutput::Human {
-        eprintln!("{omitted} more findings are left out");
+        say_aside(&format!("{omitted} more findings are left out"));
     }
     let text = output::show(&files, arguments.output);
-    match crate::cli::explain::print(&text) {
-        Exit::Success if failed => Exit::Failed,
-        exit => exit,
-    }
+    print(text.as_bytes());
+    if failed { Exit::Failed } else { Exit::Success }
 }
 
 /// Every warning as an error.
@@ -283,7 +282,7 @@ impl Task {
                 let message = format!("cannot rewrite {}: {error}", path.display());
                 complain(&message, Exit::Failed)
             })?;
-            eprintln!("mended {}", name.escape_debug());
+            say_aside(&format!("mended {}", name.escape_debug()));
         }
         Ok(files)
     }

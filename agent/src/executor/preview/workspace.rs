@@ -6,7 +6,7 @@
 
 use std::cell::OnceCell;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -105,7 +105,9 @@ impl Workspace {
 impl Drop for Made {
     fn drop(&mut self) {
         if let Err(error) = remove_tree(&self.path, &AtomicBool::new(false)) {
-            eprintln!(
+            // Where standard error takes nothing, there is nobody to tell.
+            let _ = writeln!(
+                io::stderr(),
                 "warning: cannot remove {}: {}; remove it by hand",
                 self.path.display(),
                 error

@@ -1,10 +1,9 @@
 //! One JSON object a line: one an event, then a summary.
 
-use std::io::{Write as _, stdout};
-
 use serde::Serialize;
 
 use super::{Display, EventEnd, Heading, Summary};
+use crate::cli::terminal::say;
 use crate::cli::times::milliseconds;
 use crate::executor::Progress;
 use crate::lifecycle::{LifecycleEvent, Verdict};
@@ -38,12 +37,9 @@ enum Line<'a> {
 }
 
 fn print(line: &Line<'_>) {
-    let Ok(text) = serde_json::to_string(line) else {
-        return;
-    };
-    let mut out = stdout().lock();
-    let _ = writeln!(out, "{text}");
-    let _ = out.flush();
+    if let Ok(text) = serde_json::to_string(line) {
+        say(&text);
+    }
 }
 
 impl Display for Json {

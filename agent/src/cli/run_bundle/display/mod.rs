@@ -1,7 +1,7 @@
 //! How a local deployment is shown: to a person on a terminal, as plain lines, or as JSON.
 //!
-//! Whoever reads may go away at any time: errors of writing are passed over, because a closed
-//! pipe is no reason to leave a deployment half done.
+//! Whoever reads may go away at any time: a closed pipe or a full disk is no reason to leave a
+//! deployment half done.
 
 mod json;
 mod plain;

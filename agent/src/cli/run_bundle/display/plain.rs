@@ -1,8 +1,7 @@
 //! Plain lines, for pipes, files and CI logs: nothing is ever overwritten.
 
-use std::io::{Write as _, stdout};
-
 use super::{Display, EventEnd, Heading, Summary, text};
+use crate::cli::terminal::say;
 use crate::cli::times;
 use crate::executor::{Progress, Stream};
 use crate::lifecycle::LifecycleEvent;
@@ -16,24 +15,17 @@ pub(super) struct Plain {
 impl Plain {
     fn announce(&mut self) {
         if let Some(event) = self.unannounced.take() {
-            line(&format!("{event}: started"));
+            say(&format!("{event}: started"));
         }
     }
-}
-
-fn line(text: &str) {
-    // See the module above: a reader that has gone is no error.
-    let mut out = stdout().lock();
-    let _ = writeln!(out, "{text}");
-    let _ = out.flush();
 }
 
 impl Display for Plain {
     fn begin(&mut self, heading: &Heading) {
         for warning in &heading.warnings {
-            line(&format!("warning: {warning}"));
+            say(&format!("warning: {warning}"));
         }
-        line(&text::heading(heading));
+        say(&text::heading(heading));
     }
 
     fn event_began(&mut self, event: &LifecycleEvent) {
@@ -46,23 +38,22 @@ impl Display for Plain {
 
     fn progress(&mut self, progress: &Progress) {
         self.announce();
-        match progress {
-            Progress::ScriptStarted { location } => line(&format!("  {location}")),
+        let shown = match progress {
+            Progress::ScriptStarted { location } => format!("  {location}"),
             Progress::Output {
                 stream: Stream::Stdout,
-                line: text,
-            } => line(&format!("    {text}")),
+                line,
+            } => format!("    {line}"),
             Progress::Output {
                 stream: Stream::Stderr,
-                line: text,
-            } => {
-                line(&format!("    [stderr] {text}"));
-            }
-            Progress::Warning(text) => line(&format!("  warning: {text}")),
-            Progress::Note(text) => line(&format!("  {text}")),
+                line,
+            } => format!("    [stderr] {line}"),
+            Progress::Warning(text) => format!("  warning: {text}"),
+            Progress::Note(text) => format!("  {text}"),
             // The event's own line tells.
-            Progress::ScriptEnded { .. } | Progress::Downloaded { .. } => {}
-        }
+            Progress::ScriptEnded { .. } | Progress::Downloaded { .. } => return,
+        };
+        say(&shown);
     }
 
     fn event_ended(&mut self, end: &EventEnd<'_>) {
@@ -70,30 +61,30 @@ impl Display for Plain {
         let event = end.event;
         let duration = times::duration(end.duration);
         if end.cancelled {
-            line(&format!(
+            say(&format!(
                 "{event}: cancelled after {duration}: {}",
                 end.verdict.message()
             ));
         } else if !end.verdict.is_success() {
-            line(&format!(
+            say(&format!(
                 "{event}: failed after {duration} (code {})",
                 end.verdict.code().number()
             ));
             for part in text::failure(end) {
-                line(&format!("  {part}"));
+                say(&format!("  {part}"));
             }
         } else if end.noop {
-            line(&format!("{event}: nothing to run"));
+            say(&format!("{event}: nothing to run"));
         } else {
-            line(&format!("{event}: succeeded in {duration}"));
+            say(&format!("{event}: succeeded in {duration}"));
         }
     }
 
     fn end(&mut self, summary: &Summary) {
-        line(&text::directory(summary));
+        say(&text::directory(summary));
         if let Some(log) = text::log(summary) {
-            line(&log);
+            say(&log);
         }
-        line(&text::last_line(summary));
+        say(&text::last_line(summary));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Display, Ending, EventEnd, Heading, Summary, text};
-use crate::cli::terminal::{Colour, Paint};
+use crate::cli::terminal::{Colour, Paint, say};
 use crate::cli::times;
 use crate::executor::Progress;
 use crate::lifecycle::LifecycleEvent;
@@ -44,8 +44,7 @@ impl Terminal {
         match &self.running {
             Some(running) => running.bar.println(line),
             None => {
-                use std::io::Write as _;
-                let _ = writeln!(std::io::stdout().lock(), "{line}");
+                say(line);
             }
         }
     }
