@@ -158,10 +158,69 @@ fn the_hooks_of_pre_commit_call_a_command_that_exists() {
     let hook = &hooks[0];
     let entry: Vec<&str> = hook["entry"].as_str().unwrap().split(' ').collect();
     assert_eq!(entry[0], "agent");
+    // All the files of a commit are named in one call.
     let directory = written(GOOD);
+    fs_err::write(directory.path().join("appspec-ecs.json"), "{}").unwrap();
     let mut arguments = entry[1..].to_vec();
     arguments.push("appspec.yml");
     assert_eq!(run(directory.path(), &arguments).status, 0);
+    arguments.push("appspec-ecs.json");
+    assert_eq!(run(directory.path(), &arguments).status, 1);
+}
+
+#[test]
+fn several_files_make_one_document_and_the_worst_status() {
+    let directory = written(WARNS);
+    for (name, text) in [("good.yml", GOOD), ("bad.yml", "version: 0.0\n")] {
+        fs_err::write(directory.path().join(name), text).unwrap();
+    }
+    let over = |output: &str, paths: &[&str]| {
+        let arguments = [&["validate", "--output", output], paths].concat();
+        run(directory.path(), &arguments)
+    };
+    let files = |findings: &[Value]| {
+        let files: Vec<String> = findings
+            .iter()
+            .map(|finding| finding["file"].as_str().unwrap().to_owned())
+            .collect();
+        files
+    };
+    let ran = over("json", &["good.yml", "appspec.yml"]);
+    assert_eq!(ran.status, 0);
+    assert_eq!(files(&ran.findings()), ["appspec.yml"]);
+    let ran = over("json", &["bad.yml", "appspec.yml", "good.yml"]);
+    assert_eq!(ran.status, 1);
+    let found = files(&ran.findings());
+    assert_eq!(found.first().unwrap(), "bad.yml");
+    assert_eq!(found.last().unwrap(), "appspec.yml");
+
+    // What can be read is told of, whatever else cannot.
+    let ran = over("json", &["missing.yml", "appspec.yml", "bad.yml"]);
+    assert_eq!(ran.status, 2);
+    assert!(ran.stderr.contains("missing.yml"), "{}", ran.stderr);
+    assert_eq!(files(&ran.findings()).first().unwrap(), "appspec.yml");
+    let ran = over("json", &["missing.yml", "lost.yml"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));
+    assert!(ran.stderr.contains("lost.yml"), "{}", ran.stderr);
+
+    let ran = over("sarif", &["bad.yml", "appspec.yml"]);
+    let log: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(log["runs"].as_array().unwrap().len(), 1);
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let uri = |result: &Value| {
+        result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].clone()
+    };
+    assert_eq!(uri(results.first().unwrap()), "bad.yml");
+    assert_eq!(uri(results.last().unwrap()), "appspec.yml");
+
+    let ran = over("github", &["bad.yml", "appspec.yml"]);
+    assert!(ran.stdout.starts_with("::error file=bad.yml,"));
+    assert!(ran.stdout.contains("\n::warning file=appspec.yml,"));
+
+    // For people each is as it is alone.
+    let paths = ["good.yml", "appspec.yml"];
+    let alone: String = paths.map(|path| over("human", &[path]).stdout).concat();
+    assert_eq!(over("human", &paths).stdout, alone);
 }
 
 /// Somebody who knows nothing of AppSpecs, and writes what the messages say.

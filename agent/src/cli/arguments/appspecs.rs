@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 /// Options of `agent validate`.
 #[derive(Debug, Args)]
 pub struct ValidateArguments {
-    /// An AppSpec file, `-` for standard input, or a bundle (a directory, zip, tar or tgz), which is
-    /// checked with its content
+    /// AppSpec files, `-` for standard input, or bundles (a directory, zip, tar or tgz), which are
+    /// checked with their content
     #[arg(value_name = "PATH", default_value = ".")]
-    pub path: PathBuf,
+    pub paths: Vec<PathBuf>,
 
     /// What the AppSpec is for; detected when absent
     #[arg(long, value_name = "PLATFORM")]

@@ -88,9 +88,9 @@ pub enum Command {
     ///
     /// Works beside an agent that runs; exit status 1 when something could not be removed.
     Clean(CleanArguments),
-    /// Check an AppSpec, alone or with its bundle.
+    /// Check AppSpecs, alone or with their bundles.
     ///
-    /// Exit status 0 without errors, 1 with errors, 2 when it cannot be read.
+    /// Exit status 0 without errors, 1 with errors, 2 when one cannot be read.
     Validate(ValidateArguments),
     /// Explain a rule of `agent validate`, or list them all.
     Explain(ExplainArguments),

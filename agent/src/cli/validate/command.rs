@@ -22,37 +22,58 @@ const MOST_ROUNDS: usize = 10;
 
 /// Runs the subcommand.
 pub(in crate::cli) fn main(arguments: &ValidateArguments) -> Exit {
-    let input = match Input::read(&arguments.path) {
-        Ok(input) => input,
-        Err(error) => return complain(&chain(&error), Exit::Usage),
-    };
-    let mut task = match Task::new(input, arguments) {
-        Ok(task) => task,
-        Err(exit) => return exit,
-    };
+    let mut inputs = Vec::with_capacity(arguments.paths.len());
+    let mut worst = Exit::Success;
+    for path in &arguments.paths {
+        let exit = match validate(path, arguments) {
+            Ok(files) => {
+                let exit = verdict(&files);
+                inputs.push(files);
+                exit
+            }
+            Err(exit) => exit,
+        };
+        if exit.number() > worst.number() {
+            worst = exit;
+        }
+    }
+    if arguments.output != ValidateOutput::Human {
+        let omitted = inputs.iter().flatten().map(|file| file.problems.omitted());
+        match omitted.sum::<usize>() {
+            0 => {}
+            omitted => say_aside(&format!("{omitted} more findings are left out")),
+        }
+    }
+    // Nothing that was checked is no list of findings that is empty.
+    if !inputs.is_empty() {
+        print(output::show(&inputs, arguments.output).as_bytes());
+    }
+    worst
+}
+
+/// Checks what `path` names, and mends it when that is asked for: its AppSpec, then its scripts.
+fn validate(path: &Path, arguments: &ValidateArguments) -> Result<Vec<CheckedFile>, Exit> {
+    let input = Input::read(path).map_err(|error| complain(&chain(&error), Exit::Usage))?;
+    let mut task = Task::new(input, path, arguments)?;
     let mut files = task.check();
     if arguments.fix {
-        match task.mend(files) {
-            Ok(after) => files = after,
-            Err(exit) => return exit,
-        }
+        files = task.mend(files)?;
     }
     if arguments.strict {
         for file in &mut files {
             file.problems = strict(&file.problems);
         }
     }
-    let failed = files
-        .iter()
-        .flat_map(|file| &file.problems)
-        .any(|problem| problem.severity == Severity::Error);
-    let omitted: usize = files.iter().map(|file| file.problems.omitted()).sum();
-    if omitted > 0 && arguments.output != ValidateOutput::Human {
-        say_aside(&format!("{omitted} more findings are left out"));
+    Ok(files)
+}
+
+fn verdict(files: &[CheckedFile]) -> Exit {
+    let mut problems = files.iter().flat_map(|file| &file.problems);
+    if problems.any(|problem| problem.severity == Severity::Error) {
+        Exit::Failed
+    } else {
+        Exit::Success
     }
-    let text = output::show(&files, arguments.output);
-    print(text.as_bytes());
-    if failed { Exit::Failed } else { Exit::Success }
 }
 
 /// Every warning as an error.
@@ -91,14 +112,14 @@ enum Content {
 }
 
 impl Task {
-    fn new(input: Input, arguments: &ValidateArguments) -> Result<Self, Exit> {
+    fn new(input: Input, path: &Path, arguments: &ValidateArguments) -> Result<Self, Exit> {
         let mut task = Self {
             platform: arguments.platform.map(Platform::from),
             host: arguments.host,
             document: None,
             content: Content::None,
             remarks: Vec::new(),
-            name: arguments.path.to_string_lossy().into_owned(),
+            name: path.to_string_lossy().into_owned(),
         };
         match input {
             Input::Document { name, path, bytes } => {

@@ -21,13 +21,13 @@ pub(super) struct CheckedFile {
     pub(super) platform: Option<Platform>,
 }
 
-/// The whole output.
-pub(super) fn show(files: &[CheckedFile], output: ValidateOutput) -> String {
+/// The whole output: for people a part an input, for programs one document.
+pub(super) fn show(inputs: &[Vec<CheckedFile>], output: ValidateOutput) -> String {
     match output {
-        ValidateOutput::Human => human(files),
-        ValidateOutput::Json => json(files),
-        ValidateOutput::Sarif => sarif::log(files),
-        ValidateOutput::Github => github(files),
+        ValidateOutput::Human => inputs.iter().map(|files| human(files)).collect(),
+        ValidateOutput::Json => json(inputs),
+        ValidateOutput::Sarif => sarif::log(inputs),
+        ValidateOutput::Github => github(inputs),
     }
 }
 
@@ -38,10 +38,13 @@ pub(super) fn severity(problem: &Problem) -> &'static str {
     }
 }
 
-/// Each finding of each file.
-pub(super) fn findings(files: &[CheckedFile]) -> impl Iterator<Item = (&CheckedFile, &Problem)> {
-    files
+/// Each finding of each file of each input.
+pub(super) fn findings(
+    inputs: &[Vec<CheckedFile>],
+) -> impl Iterator<Item = (&CheckedFile, &Problem)> {
+    inputs
         .iter()
+        .flatten()
         .flat_map(|file| file.problems.iter().map(move |problem| (file, problem)))
 }
 
@@ -57,8 +60,10 @@ fn human(files: &[CheckedFile]) -> String {
         text.push_str("\n\n");
     }
     let count = |severity: Severity| {
-        findings(files)
-            .filter(|(_, problem)| problem.severity == severity)
+        files
+            .iter()
+            .flat_map(|file| &file.problems)
+            .filter(|problem| problem.severity == severity)
             .count()
     };
     let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
@@ -92,8 +97,8 @@ fn human(files: &[CheckedFile]) -> String {
     text
 }
 
-fn json(files: &[CheckedFile]) -> String {
-    let list: Vec<_> = findings(files)
+fn json(inputs: &[Vec<CheckedFile>]) -> String {
+    let list: Vec<_> = findings(inputs)
         .map(|(file, problem)| {
             json!({
                 "rule": problem.code,
@@ -110,7 +115,7 @@ fn json(files: &[CheckedFile]) -> String {
 }
 
 /// Workflow commands, one a line.
-fn github(files: &[CheckedFile]) -> String {
+fn github(inputs: &[Vec<CheckedFile>]) -> String {
     let data = |text: &str| {
         text.replace('%', "%25")
             .replace('\r', "%0D")
@@ -118,7 +123,7 @@ fn github(files: &[CheckedFile]) -> String {
     };
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     let mut text = String::new();
-    for (file, problem) in findings(files) {
+    for (file, problem) in findings(inputs) {
         let help = problem.help.as_deref().unwrap_or_default();
         let _ = writeln!(
             text,

@@ -10,8 +10,8 @@ use crate::appspec::Severity;
 use crate::lint;
 
 /// A log with one run.
-pub(super) fn log(files: &[CheckedFile]) -> String {
-    let used: BTreeSet<&str> = findings(files).map(|(_, problem)| problem.code).collect();
+pub(super) fn log(inputs: &[Vec<CheckedFile>]) -> String {
+    let used: BTreeSet<&str> = findings(inputs).map(|(_, problem)| problem.code).collect();
     let rules: Vec<_> = used
         .iter()
         .filter_map(|id| lint::find(id))
@@ -28,7 +28,7 @@ pub(super) fn log(files: &[CheckedFile]) -> String {
             })
         })
         .collect();
-    let results: Vec<_> = findings(files)
+    let results: Vec<_> = findings(inputs)
         .map(|(file, problem)| {
             let mut message = problem.message.clone();
             if let Some(help) = &problem.help {
