@@ -58,8 +58,22 @@ fn called_as_codedeploy_local_it_is_run_bundle() {
     let help = run(&link, &["-h"]);
     assert!(help.status.success());
     assert!(text(&help.stdout).contains("--bundle-location"));
-    let version = run(&link, &["-v"]);
-    assert!(text(&version.stdout).contains(env!("CARGO_PKG_VERSION")));
+    // What is shown of its usage can be typed.
+    let usage = "Usage: codedeploy-local [OPTIONS]\n";
+    assert!(text(&help.stdout).contains(usage), "{help:?}");
+    let refused = run(&link, &["run-bundle", "-l", "x"]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains(usage), "{refused:?}");
+    for option in ["-v", "--version"] {
+        assert_eq!(
+            text(&run(&link, &[option]).stdout),
+            format!("codedeploy-local {}\n", env!("CARGO_PKG_VERSION"))
+        );
+    }
+    for option in ["-c", "--config_file"] {
+        let absent = run(&link, &[option, "/nonexistent/file"]);
+        assert_eq!(absent.status.code(), Some(78), "{absent:?}");
+    }
 }
 
 #[test]

@@ -41,9 +41,9 @@ use std::process::ExitCode;
 
 pub use arguments::{
     Arguments, BundleArguments, CleanArguments, Command, ConfigCommand, DeregisterArguments,
-    DoctorArguments, ExplainArguments, Output, PlanArguments, PlatformName, RegisterArguments,
-    RollbackArguments, RunArguments, RunBundleArguments, SchemaArguments, ShowArguments,
-    StatusArguments, StopArguments, ValidateArguments, ValidateOutput,
+    DoctorArguments, ExplainArguments, LocalTool, Output, PlanArguments, PlatformName,
+    RegisterArguments, RollbackArguments, RunArguments, RunBundleArguments, SchemaArguments,
+    ShowArguments, StatusArguments, StopArguments, ValidateArguments, ValidateOutput,
 };
 use clap::Parser as _;
 pub use deployments::{
@@ -54,19 +54,21 @@ pub use exit::Exit;
 /// Runs the program under the name that it was called by.
 #[must_use]
 pub fn main() -> ExitCode {
-    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    let arguments: Vec<OsString> = std::env::args_os().collect();
     // First of all: the runner closes what it did not open itself.
     if hooks_runner::is_called_as_runner(arguments.first()) {
         return hooks_runner::main();
     }
     // v1's name for what is now a subcommand.
-    if arguments
+    let is_local_tool = arguments
         .first()
-        .is_some_and(|name| Path::new(name).ends_with("codedeploy-local"))
-    {
-        arguments.insert(1, "run-bundle".into());
-    }
-    let arguments = match Arguments::try_parse_from(arguments) {
+        .is_some_and(|name| Path::new(name).ends_with("codedeploy-local"));
+    let parsed = if is_local_tool {
+        LocalTool::try_parse_from(arguments).map(Arguments::from)
+    } else {
+        Arguments::try_parse_from(arguments)
+    };
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),
     };

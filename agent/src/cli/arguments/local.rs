@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
-use clap::Args;
+use clap::{Args, Parser};
 
-use super::Output;
+use super::{Arguments, Command, Output};
 use crate::deployment::{BundleType, FileExistsBehavior};
 
 /// What is deployed and how: the options of v1's `codedeploy-local`, which `agent run-bundle` and
@@ -83,6 +83,33 @@ pub struct RunBundleArguments {
     /// Print the version
     #[arg(short = 'v', long, action = clap::ArgAction::Version)]
     pub version: Option<bool>,
+}
+
+/// The program under the name of v1's local tool, which has no subcommands.
+#[derive(Debug, Parser)]
+#[command(
+    name = "codedeploy-local",
+    about = "Deploy a bundle on this machine, without the CodeDeploy service",
+    version,
+    disable_version_flag = true
+)]
+pub struct LocalTool {
+    /// As `-c`.
+    #[arg(long, alias = "config_file", value_name = "FILE", hide = true)]
+    pub config: Option<PathBuf>,
+
+    /// All the others.
+    #[command(flatten)]
+    pub run_bundle: RunBundleArguments,
+}
+
+impl From<LocalTool> for Arguments {
+    fn from(tool: LocalTool) -> Self {
+        Self {
+            config: tool.config,
+            command: Command::RunBundle(Box::new(tool.run_bundle)),
+        }
+    }
 }
 
 /// Options of `agent plan`.

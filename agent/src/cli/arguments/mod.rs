@@ -14,7 +14,7 @@ pub use host::{
     CleanArguments, ConfigCommand, DeregisterArguments, DoctorArguments, RegisterArguments,
     RunArguments, ShowArguments, StatusArguments, StopArguments,
 };
-pub use local::{BundleArguments, PlanArguments, RollbackArguments, RunBundleArguments};
+pub use local::{BundleArguments, LocalTool, PlanArguments, RollbackArguments, RunBundleArguments};
 
 use super::deployments::DeploymentsArguments;
 
@@ -130,6 +130,7 @@ mod tests {
     #[test]
     fn the_grammar_is_sound() {
         Arguments::command().debug_assert();
+        LocalTool::command().debug_assert();
     }
 
     fn parse(arguments: &[&str]) -> RunBundleArguments {
