@@ -35,7 +35,10 @@ pub(super) fn choose<'h>(
     history: &'h History,
     wanted: &Wanted<'_>,
 ) -> Result<Target<'h>, TargetError> {
-    let named = wanted.to.map(|id| find(history, id)).transpose()?;
+    let named = wanted
+        .to
+        .map(|id| find(history, id, wanted.group))
+        .transpose()?;
     let group = group(history, wanted, named)?;
     // Newest first, as the history has them.
     let of_group: Vec<&PastDeployment> = history
@@ -79,8 +82,26 @@ pub(super) fn choose<'h>(
     Ok(Target { group, past })
 }
 
-fn find<'h>(history: &'h History, id: &str) -> Result<&'h PastDeployment, TargetError> {
-    match history.find(id) {
+/// What `id` names in the group, else anywhere.
+fn find<'h>(
+    history: &'h History,
+    id: &str,
+    group: Option<&str>,
+) -> Result<&'h PastDeployment, TargetError> {
+    let of_group = match group {
+        None => Lookup::None,
+        Some(text) => {
+            let groups = KnownGroups::of(history).all(text)?;
+            history.find_among(id, |past| {
+                past.group_id.as_ref().is_some_and(|id| groups.contains(id))
+            })
+        }
+    };
+    let found = match of_group {
+        Lookup::None => history.find(id),
+        found => found,
+    };
+    match found {
         Lookup::One(past) => Ok(past),
         Lookup::None => {
             let local = |past: &&PastDeployment| past.requester == Requester::Local;
@@ -92,7 +113,12 @@ fn find<'h>(history: &'h History, id: &str) -> Result<&'h PastDeployment, Target
         }
         Lookup::Several(several) => Err(TargetError::AmbiguousId {
             id: id.to_owned(),
-            ids: several.iter().map(|past| past.id.clone()).collect(),
+            count: several.len(),
+            newest: several
+                .iter()
+                .take(OFFERED)
+                .map(|past| past.id.clone())
+                .collect(),
         }),
     }
 }
@@ -304,7 +330,7 @@ mod tests {
         };
         says(to("d-3"), &["\"killed\"", "--to: d-1-local", "--force"]);
         says(to("d-9"), &["no deployment", "d-1-local"]);
-        says(to("d-"), &["several", "d-1-local", "d-3-local"]);
+        says(to("d-"), &["3 deployments", "d-3-local, d-2-local"]);
         let forced = Wanted {
             force: true,
             ..to("d-3")
@@ -347,9 +373,30 @@ mod tests {
         };
         let error = chosen(&more, other).unwrap_err();
         assert!(error.contains("belongs to the group two"), "{error}");
+        // The beginning of ids of several groups, and of one in this.
+        let in_two = Wanted {
+            to: Some("d-"),
+            group: Some("two"),
+            force: false,
+        };
+        assert_eq!(chosen(&more, in_two), Ok("d-3-local".to_owned()));
         let none = history(vec![past("d-A", "service", SUCCEEDED)]);
         let error = chosen(&none, Wanted::default()).unwrap_err();
         assert!(error.contains("the service manages service"), "{error}");
+    }
+
+    #[test]
+    fn of_many_ids_with_one_beginning_a_few_are_shown() {
+        let many = (1..=8).map(|number| past(&format!("d-{number}-local"), "g", SUCCEEDED));
+        let wanted = Wanted {
+            to: Some("d-"),
+            ..Wanted::default()
+        };
+        assert_eq!(
+            chosen(&history(many.collect()), wanted).unwrap_err(),
+            "8 deployments have an id that begins with \"d-\"; write more of it: d-8-local, \
+             d-7-local, d-6-local, d-5-local, d-4-local, ..."
+        );
     }
 
     #[test]

@@ -14,9 +14,15 @@ pub(super) enum TargetError {
         others: Vec<DeploymentId>,
     },
     #[error(
-        "several deployments have an id that begins with {id:?}:{}; name one", list(.ids)
+        "{count} deployments have an id that begins with {id:?}; write more of it:{}{}",
+        list(.newest), if .newest.len() < *.count { ", ..." } else { "" }
     )]
-    AmbiguousId { id: String, ids: Vec<DeploymentId> },
+    AmbiguousId {
+        id: String,
+        count: usize,
+        /// Some of them.
+        newest: Vec<DeploymentId>,
+    },
     #[error(transparent)]
     Group(#[from] GroupError),
     #[error("there are several local deployment groups; name one with --group:{}", list(.groups))]
