@@ -1,6 +1,6 @@
 //! `agent config check`: what the daemon would find wrong at its start, without a start.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Exit;
 use super::configuration::Configuration;
@@ -27,38 +27,57 @@ pub(super) fn main(named: Option<&Path>) -> Exit {
 /// # Errors
 /// How to end when there is a problem.
 pub(super) fn check(named: Option<&Path>) -> Result<Configuration, Exit> {
-    let configuration = match Configuration::load(named) {
-        Ok(configuration) => configuration,
-        Err(error) => {
-            for problem in problems_of(&error) {
-                say_aside(&format!("error: {problem}"));
-            }
-            return Err(Exit::Configuration);
-        }
+    let loaded = Configuration::load(named);
+    let mut problems = loaded.as_ref().err().map_or_else(Vec::new, problems_of);
+    let configuration = match loaded {
+        Ok(configuration) => Some(configuration),
+        // Whoever mends the file wants to hear of the rest now, not one by one.
+        Err(ConfigError::Invalid { otherwise, .. }) => Some(Configuration { loaded: *otherwise }),
+        Err(_) => None,
     };
-    let name = configuration.name();
-    for warning in &configuration.loaded.warnings {
-        say_aside(&format!("warning: {name}: {warning}"));
-    }
-    let (warnings, mut problems) = beyond_the_file(&configuration.loaded.config);
-    problems.extend(configuration.absent());
-    for warning in warnings {
-        say_aside(&format!("warning: {warning}"));
+    if let Some(configuration) = &configuration {
+        let config = &configuration.loaded.config;
+        let (warnings, found) = beyond_the_file(config);
+        problems.extend(found);
+        problems.extend(blocked_directories(config));
+        problems.extend(configuration.absent());
+        for warning in configuration.loaded.remarks().iter().chain(&warnings) {
+            say_aside(&format!("warning: {warning}"));
+        }
     }
     for problem in &problems {
         say_aside(&format!("error: {problem}"));
     }
-    if problems.is_empty() {
-        Ok(configuration)
-    } else {
-        Err(Exit::Configuration)
-    }
+    configuration
+        .filter(|_| problems.is_empty())
+        .ok_or(Exit::Configuration)
+}
+
+/// Directories of the agent where something else is.
+fn blocked_directories(config: &Config) -> Vec<String> {
+    let directories = [
+        ("root_dir", &config.root_dir),
+        ("log_dir", &config.log_dir),
+        ("pid_dir", &config.pid_dir),
+    ];
+    let blocked = |(key, path): (&str, &PathBuf)| {
+        let there = |above: &&Path| fs_err::metadata(above).is_ok();
+        let nearest = path.ancestors().find(there)?;
+        (!nearest.is_dir()).then(|| {
+            format!(
+                "{key} cannot be {}: {} is no directory; name a directory, or move that away",
+                path.display(),
+                nearest.display()
+            )
+        })
+    };
+    directories.into_iter().filter_map(blocked).collect()
 }
 
 /// One line a problem.
 pub(super) fn problems_of(error: &ConfigError) -> Vec<String> {
     match error {
-        ConfigError::Invalid { path, problems } => problems
+        ConfigError::Invalid { path, problems, .. } => problems
             .iter()
             .map(|problem| format!("{}: {problem}", path.display()))
             .collect(),

@@ -1,15 +1,13 @@
 //! The configuration as the subcommands beside `run` read it.
 
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::config::{Config, ConfigError, Loaded, Purpose, default_path};
 
-/// A configuration and the file that it comes from.
+/// A configuration.
 #[derive(Debug)]
 pub(super) struct Configuration {
-    /// None: none was named, and none is installed.
-    pub(super) path: Option<PathBuf>,
     pub(super) loaded: Loaded,
 }
 
@@ -18,15 +16,11 @@ impl Configuration {
     pub(super) fn load(named: Option<&Path>) -> Result<Self, ConfigError> {
         let path = named.map_or_else(default_path, Path::to_owned);
         match Config::load(&path, Purpose::Service) {
-            Ok(loaded) => Ok(Self {
-                path: Some(path),
-                loaded,
-            }),
+            Ok(loaded) => Ok(Self { loaded }),
             Err(ConfigError::Read { source, .. })
                 if named.is_none() && source.kind() == ErrorKind::NotFound =>
             {
                 Ok(Self {
-                    path: None,
                     loaded: Loaded::defaults(Purpose::Service),
                 })
             }
@@ -34,10 +28,15 @@ impl Configuration {
         }
     }
 
+    /// The file. None: none was named, and none is installed.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.loaded.path.as_deref()
+    }
+
     /// What keeps the daemon from starting although the settings could be used: it wants a file.
     pub(super) fn absent(&self) -> Option<String> {
         let usual = default_path();
-        self.path.is_none().then(|| {
+        self.path().is_none().then(|| {
             format!(
                 "there is no configuration file; create {} (an empty one has the defaults), or \
                  name another with --config",
@@ -48,7 +47,7 @@ impl Configuration {
 
     /// What messages call it.
     pub(super) fn name(&self) -> String {
-        match &self.path {
+        match self.path() {
             Some(path) => path.display().to_string(),
             None => "the built-in configuration (no file is installed)".to_owned(),
         }

@@ -22,7 +22,7 @@ pub(super) fn main(named: Option<&Path>) -> Exit {
     };
     // In one step where systemd has the daemon: it comes back even if this program is ended, as
     // by a deployment that restarts the agent.
-    if systemd::manages(configuration.path.as_deref())
+    if systemd::manages(configuration.path())
         && pid.is_none_or(|pid| systemd::main_pid() == Some(pid))
     {
         return match systemd::systemctl(&["restart"]) {

@@ -48,7 +48,7 @@ pub(super) fn start(configuration: &Configuration) -> Exit {
         Err(error) => return complain(&chain(&error), Exit::Failed),
     }
     let log = LogErrors::from_now(&configuration.loaded.config);
-    if systemd::manages(configuration.path.as_deref()) {
+    if systemd::manages(configuration.path()) {
         // Waits until the unit is ready, as `Type=notify` has it.
         return match systemd::systemctl(&["start"]) {
             Ok(true) => Exit::Success,
@@ -117,7 +117,7 @@ fn spawn(configuration: &Configuration) -> io::Result<(Child, Readiness, File)> 
     )]
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["run", "--own-session"]);
-    if let Some(path) = &configuration.path {
+    if let Some(path) = configuration.path() {
         // The child is elsewhere.
         command.arg("--config").arg(std::path::absolute(path)?);
     }

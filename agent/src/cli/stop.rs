@@ -84,7 +84,7 @@ struct Daemon<'a> {
 impl<'a> Daemon<'a> {
     fn find(configuration: &'a Configuration) -> Result<Self, Exit> {
         let config = &configuration.loaded.config;
-        let has_unit = systemd::manages(configuration.path.as_deref());
+        let has_unit = systemd::manages(configuration.path());
         let pid = running(config).map_err(|error| complain(&chain(&error), Exit::Failed))?;
         Ok(Self {
             config,

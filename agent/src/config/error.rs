@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use super::document::DocumentError;
 use super::fips;
+use super::load::Loaded;
 
 /// A configuration that cannot be used. The agent exits with 78.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file is absent or unreadable. The source names it.
-    #[error("cannot read the configuration; create the file, or name another with --config")]
+    #[error("cannot read the configuration; {}", remedy(source))]
     Read {
         /// The file.
         path: PathBuf,
@@ -35,6 +36,8 @@ pub enum ConfigError {
         path: PathBuf,
         /// Every such setting, in the order of the file.
         problems: Vec<Problem>,
+        /// What the file says otherwise: these settings have their defaults.
+        otherwise: Box<Loaded>,
     },
     /// FIPS mode where the service has no FIPS endpoint.
     #[error(
@@ -69,6 +72,17 @@ impl fmt::Display for Problem {
             allowed,
         } = self;
         write!(f, "line {line}: {key} is {value}; allowed: {allowed}")
+    }
+}
+
+fn remedy(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => "create the file, or name another with --config",
+        io::ErrorKind::PermissionDenied => {
+            "let this user read the file (also pass the directories above it), run this as root, or \
+             name another file with --config"
+        }
+        _ => "name another file with --config",
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Entry {
 /// A configuration with what there is to say about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
+    /// The file; none for the built-in defaults.
+    pub path: Option<PathBuf>,
     /// The effective settings.
     pub config: Config,
     /// What the operator should know, in the order of the file. For the log: at load time it is
@@ -47,6 +49,7 @@ impl Loaded {
     #[must_use]
     pub fn defaults(purpose: Purpose) -> Self {
         Self {
+            path: None,
             config: Config::defaults(purpose),
             warnings: Vec::new(),
             lines: BTreeMap::new(),
@@ -60,6 +63,15 @@ impl Loaded {
             Some(&line) => Origin::File { line },
             None => Origin::Default,
         }
+    }
+
+    /// The warnings in words, each with the file that it is about.
+    #[must_use]
+    pub fn remarks(&self) -> Vec<String> {
+        let path = self.path.as_ref().map(|path| path.display());
+        let file = path.map_or_else(String::new, |path| format!("{path}: "));
+        let warnings = self.warnings.iter();
+        warnings.map(|warning| format!("{file}{warning}")).collect()
     }
 
     /// Every setting, in a fixed order.
@@ -110,11 +122,18 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
-        let mut loaded = Self::parse(path, &file.content, purpose)?;
+        let mut parsed = Self::parse(path, &file.content, purpose);
         let as_root = nix::unistd::geteuid().is_root();
         let access = access_warnings(path, &file, as_root);
-        loaded.warnings.splice(0..0, access);
-        Ok(loaded)
+        let loaded = match &mut parsed {
+            Ok(loaded) => Some(loaded),
+            Err(ConfigError::Invalid { otherwise, .. }) => Some(&mut **otherwise),
+            Err(_) => None,
+        };
+        if let Some(loaded) = loaded {
+            loaded.warnings.splice(0..0, access);
+        }
+        parsed
     }
 
     /// Checks `text`, the content of the file that errors call `path`. An empty file has the
@@ -127,7 +146,10 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
-        let mut loaded = Loaded::defaults(purpose);
+        let mut loaded = Loaded {
+            path: Some(path.to_owned()),
+            ..Loaded::defaults(purpose)
+        };
         let mut problems = Vec::new();
         for duplicate in &document.duplicates {
             let earlier_line = duplicate.earlier_line;
@@ -170,6 +192,7 @@ impl Config {
             Err(ConfigError::Invalid {
                 path: path.to_owned(),
                 problems,
+                otherwise: Box::new(loaded),
             })
         }
     }
@@ -231,7 +254,19 @@ mod tests {
     fn an_empty_file_has_the_defaults() {
         let (_directory, path) = file("", 0o644);
         let loaded = Config::load(&path, Purpose::Service).unwrap();
-        assert_eq!(loaded, Loaded::defaults(Purpose::Service));
+        assert_eq!(loaded.config, Config::defaults(Purpose::Service));
+        assert_eq!(loaded.warnings, []);
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_read_is_not_to_be_created() {
+        let path = PathBuf::from("/f");
+        let source = std::io::ErrorKind::PermissionDenied.into();
+        let text = ConfigError::Read { path, source }.to_string();
+        assert!(
+            text.contains("let this user read") && !text.contains("create"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -53,6 +53,30 @@ fn a_broken_configuration_is_told_by_each() {
 }
 
 #[test]
+fn a_check_tells_all_problems_at_once() {
+    let daemon = DaemonHost::with_configuration(
+        "max_revisions: none\nuser: no-such-user\nsigner_ca_file: /nonexistent.pem\nfrobnicate: 1",
+    );
+    for said in [
+        "max_revisions is \"none\"",
+        "no-such-user",
+        "/nonexistent.pem",
+        "warning: ",
+        "frobnicate",
+    ] {
+        asserted(&daemon, &["config", "check"], 78, said);
+    }
+    let daemon = DaemonHost::default();
+    let taken = daemon.host.path("taken");
+    fs_err::write(&taken, "").unwrap();
+    let configuration = daemon.host.configuration();
+    let lines = format!("log_dir: {}/below\n", taken.display());
+    fs_err::write(&configuration, lines).unwrap();
+    let said = format!("{} is no directory", taken.display());
+    asserted(&daemon, &["config", "check"], 78, &said);
+}
+
+#[test]
 fn a_good_configuration_can_be_used_with_its_warnings() {
     let daemon = DaemonHost::with_configuration("frobnicate: 1");
     asserted(&daemon, &["config", "check"], 0, "can be used");

@@ -65,6 +65,8 @@ fn odd_things_in_the_configuration_are_warned_about() {
     let outcome = host.deploy(&host.bundle().appspec("")).run();
     outcome.assert_success();
     let warnings = format!("{:?}", outcome.events[0].warnings);
+    let file = host.configuration();
+    assert!(warnings.contains(file.to_str().unwrap()), "{warnings}");
     assert!(
         warnings.contains("max_revisons") && warnings.contains("max_revisions"),
         "{warnings}"

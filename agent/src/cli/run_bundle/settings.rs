@@ -106,10 +106,8 @@ pub(in crate::cli) async fn prepare_with(
     bundle: String,
     intent: Intent,
 ) -> Result<Prepared, SettingsError> {
-    let Loaded {
-        config, warnings, ..
-    } = loaded;
-    let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    let mut warnings = loaded.remarks();
+    let config = loaded.config;
     let deploys = intent == Intent::Deploy;
     if deploys && let Err(error) = start_log(&config) {
         warnings.push(format!("there is no log of this deployment: {error}"));
