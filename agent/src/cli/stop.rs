@@ -56,18 +56,37 @@ pub(super) fn stop(configuration: &Configuration, wait: bool) -> Exit {
         say("The CodeDeploy host agent is not running");
         return Exit::Success;
     };
-    if within(PATIENCE, || daemon.is_over(pid)) {
+    let mut is_over = false;
+    let _ = within(PATIENCE, || {
+        is_over = daemon.is_over(pid);
+        is_over || is_halted(pid)
+    });
+    if is_over {
         say("The CodeDeploy host agent has stopped");
-        Exit::Success
-    } else {
-        complain(
-            &format!(
-                "process {pid} has been told to stop and is putting files in place; it ends when \
-                 they are"
-            ),
-            Exit::Failed,
-        )
+        return Exit::Success;
     }
+    let why = if is_halted(pid) {
+        format!(
+            "is halted, as by SIGSTOP or a debugger; let it go on, to its end, with kill -CONT {pid}"
+        )
+    } else {
+        format!(
+            "still runs after {} seconds; an Install that is putting files in place ends first: \
+             agent status tells of one. Without one, end it with kill -KILL {pid}: the next agent \
+             takes up what is at work",
+            PATIENCE.as_secs()
+        )
+    };
+    let message = format!("process {pid} has been told to stop and {why}");
+    complain(&message, Exit::Failed)
+}
+
+/// Whether a process does nothing until it is let go on.
+fn is_halted(pid: i32) -> bool {
+    let status = fs_err::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // Its name, in parentheses, may hold anything.
+    let state = status.rsplit_once(") ").map(|(_, rest)| rest);
+    state.is_some_and(|state| state.starts_with(['T', 't']))
 }
 
 /// The daemon of a configuration.

@@ -2,7 +2,8 @@
 
 use std::process::Output;
 
-use integration_tests::{DaemonHost, agent_command};
+use integration_tests::{DaemonHost, agent_command, eventually};
+use nix::sys::signal::Signal;
 
 fn run(daemon: &DaemonHost, arguments: &[&str]) -> Output {
     agent_command()
@@ -74,6 +75,20 @@ fn a_check_tells_all_problems_at_once() {
     fs_err::write(&configuration, lines).unwrap();
     let said = format!("{} is no directory", taken.display());
     asserted(&daemon, &["config", "check"], 78, &said);
+}
+
+#[test]
+fn an_agent_that_is_halted_is_said_to_be() {
+    let daemon = DaemonHost::default();
+    let mut running = daemon.start();
+    eventually("the agent to run", || {
+        run(&daemon, &["status"]).status.success()
+    });
+    running.signal(Signal::SIGSTOP);
+    let remedy = format!("kill -CONT {}", running.pid());
+    asserted(&daemon, &["stop"], 1, &remedy);
+    running.signal(Signal::SIGCONT);
+    assert!(running.wait().success());
 }
 
 #[test]
