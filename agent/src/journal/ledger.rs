@@ -5,15 +5,13 @@ use std::collections::{HashSet, VecDeque};
 use super::entry::{Entry, Settlement, TakenCommand};
 use super::milliseconds;
 use super::record::{Closed, HEADER, Record};
+use super::shortened::shortened;
 use crate::deployment::DeploymentSpec;
 use crate::files::checked_line as line;
 use crate::lifecycle::{Resolution, State};
 
 /// How many commands that are over are kept.
 pub(super) const KEPT_CLOSED: usize = 512;
-
-/// The most characters of the message of a command that is over.
-const MESSAGE_CHARACTERS: usize = 200;
 
 /// A command that is not settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +56,7 @@ impl Live {
             began: self.taken_at,
             ended,
             code,
-            message: message.chars().take(MESSAGE_CHARACTERS).collect(),
+            message: shortened(message),
             settlement,
             noop: self.state == State::AwaitingReply(Resolution::Noop),
         }

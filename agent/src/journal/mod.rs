@@ -27,6 +27,7 @@ pub(crate) mod milliseconds;
 mod opening;
 mod reading;
 mod record;
+pub(crate) mod shortened;
 #[cfg(test)]
 mod tests;
 mod writer;

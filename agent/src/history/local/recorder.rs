@@ -12,10 +12,8 @@ use crate::deployment_root::DeploymentRoot;
 use crate::error::chain;
 use crate::files::Lock;
 use crate::journal::milliseconds::now;
+use crate::journal::shortened::shortened;
 use crate::lifecycle::{LifecycleEvent, Verdict};
-
-/// The most characters of a text in a record.
-const TEXT_CHARACTERS: usize = 200;
 
 /// Somebody else has the lock for a millisecond, unless its process is stopped: nobody waits for
 /// that.
@@ -131,8 +129,4 @@ impl LocalRecorder {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
-}
-
-fn shortened(text: &str) -> String {
-    text.chars().take(TEXT_CHARACTERS).collect()
 }

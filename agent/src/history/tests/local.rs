@@ -58,7 +58,7 @@ fn a_failure_is_told_with_its_event_and_a_cancellation_is_none() {
         panic!("{history:?}")
     };
     assert_eq!((event.as_str(), *code), ("Mine", Some(Code::Other)));
-    assert!(message.starts_with("why why") && message.len() == 200);
+    assert!(message.starts_with("why why") && message.ends_with('…'));
     assert_eq!(one(&history, "d-gone").result, DeploymentResult::Cancelled);
 }
 
