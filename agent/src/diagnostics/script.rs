@@ -82,19 +82,21 @@ pub fn from_outcome(
 
 fn left_open(seconds: u64, streams: &[Stream], holders: &[Holder], all_visible: bool) -> String {
     let streams: Vec<String> = streams.iter().map(ToString::to_string).collect();
-    let mut who: Vec<String> = holders.iter().map(ToString::to_string).collect();
-    if !all_visible {
-        who.push("processes of other users that could not be looked at".to_owned());
-    }
-    if who.is_empty() {
-        who.push("a process that is gone by now".to_owned());
-    }
+    let who: Vec<String> = holders.iter().map(ToString::to_string).collect();
+    let who = match (who.as_slice(), all_visible) {
+        ([], true) => "a process that is gone by now".to_owned(),
+        ([], false) => "a process that is gone by now or could not be looked at".to_owned(),
+        (who, true) => who.join(", "),
+        (who, false) => format!(
+            "{} (and perhaps others: not every process could be looked at)",
+            who.join(", ")
+        ),
+    };
     format!(
-        "ended well, but its output ({}) was still held open after {seconds} seconds by {}; redirect the \
+        "ended well, but its output ({}) was still held open after {seconds} seconds by {who}; redirect the \
          output of what it starts in the background (command >/dev/null 2>&1 &), or set \
          outputs_left_open to release in the configuration",
         streams.join(" and "),
-        who.join(", ")
     )
 }
 
@@ -142,7 +144,7 @@ mod tests {
             all_visible: false,
         },
         6,
-        &["9 seconds", "stdout", "42", "nginx", "other users"]
+        &["9 seconds", "stdout", "by pid 42 (nginx) (and perhaps others: "]
     )]
     fn contract_table_of_codes(
         #[case] result: ScriptResult,
