@@ -363,6 +363,11 @@ impl Planner<'_> {
         let path = self.survey.path(id);
         let problem = match error {
             OpenError::Untrusted { owner } => Problem::UntrustedLink { path, owner },
+            OpenError::Io(Errno::ENOENT)
+                if self.survey.tree.node(id).existing == Existing::Link =>
+            {
+                Problem::DanglingLink { path }
+            }
             OpenError::Io(Errno::ENOENT | Errno::ENOTDIR) => Problem::NotADirectory { path },
             error => return Err(self.survey.failure("enter", id, error)),
         };
@@ -393,7 +398,7 @@ impl Planner<'_> {
             Planned::Nothing => {}
             Planned::Kept | Planned::Made => {
                 let path = self.survey.path(id);
-                self.problem(Problem::DirectoryThere { path });
+                self.problem(Problem::DirectoryThere { path, keeper: None });
                 return Ok(());
             }
             Planned::File | Planned::Link | Planned::Retained => {
@@ -420,7 +425,8 @@ impl Planner<'_> {
                     || existing == Existing::Link && self.survey.leads_to_directory(id);
                 if is_directory {
                     let path = self.survey.path(id);
-                    self.problem(Problem::DirectoryThere { path });
+                    let keeper = self.survey.keeper(id);
+                    self.problem(Problem::DirectoryThere { path, keeper });
                     return Ok(());
                 }
                 match self.request.behavior {

@@ -117,8 +117,10 @@ fn look(survey: &mut Survey) -> Result<(), PlanError> {
             None if strangers.len() < 1000 => strangers.push(name.to_vec()),
             None => {}
         })?;
-        if strangers.iter().any(|name| !survey.is_recorded(id, name)) {
+        let mut strangers = strangers.into_iter();
+        if let Some(stranger) = strangers.find(|name| !survey.is_recorded(id, name)) {
             survey.tree.node_mut(id).alive = true;
+            survey.strangers.insert(id, stranger);
         }
     }
     Ok(())

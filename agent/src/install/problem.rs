@@ -32,15 +32,30 @@ pub enum Problem {
     /// A file or link would replace a directory.
     #[error(
         "{} is a directory, and the revision has a file of that name; no directory is removed to \
-         make room for a file", path.display()
+         make room for a file{}", path.display(),
+        keeper.as_ref().map_or_else(String::new, |keeper| format!(
+            ". It is the last revision's and would go, but for {}, which is not: move that away",
+            keeper.display()
+        ))
     )]
     DirectoryThere {
         /// The destination.
         path: PathBuf,
+        /// What keeps it, when it is a directory of the last revision.
+        keeper: Option<PathBuf>,
     },
     /// A directory is needed where something else is.
     #[error("{} must be a directory and is something else; remove it", path.display())]
     NotADirectory {
+        /// The destination or one of its parents.
+        path: PathBuf,
+    },
+    /// A directory is needed where a link is that leads to none.
+    #[error(
+        "{} must be a directory and is a link that leads nowhere; make the directory that it leads \
+         to, or remove the link", path.display()
+    )]
+    DanglingLink {
         /// The destination or one of its parents.
         path: PathBuf,
     },
@@ -88,8 +103,8 @@ pub enum Problem {
     },
     /// A `files` entry's source is not there.
     #[error(
-        "the source {} of `files` entry {entry} is not in the revision ({})",
-        source_path.display(), archive.display()
+        "the source {} of `files` entry {entry} is not in the revision ({}){}",
+        source_path.display(), archive.display(), wildcards(source_path)
     )]
     MissingSource {
         /// As in the AppSpec.
@@ -157,8 +172,9 @@ impl Problem {
         match self {
             Self::Exists { path, .. }
             | Self::UnknownBehavior { path, .. }
-            | Self::DirectoryThere { path }
+            | Self::DirectoryThere { path, .. }
             | Self::NotADirectory { path }
+            | Self::DanglingLink { path }
             | Self::UntrustedLink { path, .. }
             | Self::TwoSources { path, .. }
             | Self::NotWritable { path, .. }
@@ -171,5 +187,14 @@ impl Problem {
             | Self::UnsafeFile { .. }
             | Self::Rule { .. } => None,
         }
+    }
+}
+
+/// What to say to somebody who thinks that a shell reads the path.
+fn wildcards(path: &Path) -> &'static str {
+    if path.to_string_lossy().contains(['*', '?']) {
+        "; wildcards are not expanded: name a file, or a directory for all that is in it"
+    } else {
+        ""
     }
 }

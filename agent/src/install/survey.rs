@@ -1,7 +1,9 @@
 //! Looking at the file system for a plan: which names exist, which directories are one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -23,6 +25,8 @@ pub(super) struct Survey {
     pub(super) directories: Vec<ExistingDirectory>,
     pub(super) warnings: Vec<String>,
     pub(super) problems: Vec<Problem>,
+    /// Of directories of the previous revision that stay, a name in each that is not of it.
+    pub(super) strangers: BTreeMap<NodeId, Vec<u8>>,
     /// The nodes that are one directory, reached by different paths.
     same: HashMap<(u64, u64), Vec<NodeId>>,
     open: OpenDirectories,
@@ -35,6 +39,7 @@ impl Survey {
             directories: Vec::new(),
             warnings: Vec::new(),
             problems: Vec::new(),
+            strangers: BTreeMap::new(),
             same: HashMap::new(),
             open: OpenDirectories::default(),
         };
@@ -206,6 +211,20 @@ impl Survey {
     /// Whether what is under the node's name is the old revision's alone.
     pub(super) fn is_gone(&self, id: NodeId) -> bool {
         self.tree.node(id).gone || self.twins(id).any(|twin| self.tree.node(twin).gone)
+    }
+
+    /// What keeps a directory of the previous revision, at or below the node, although it is not of
+    /// that revision.
+    pub(super) fn keeper(&self, id: NodeId) -> Option<PathBuf> {
+        let is_below = |mut at: NodeId| {
+            while at != id && at != ROOT {
+                at = self.tree.node(at).parent;
+            }
+            at == id
+        };
+        let mut strangers = self.strangers.iter();
+        let (directory, name) = strangers.find(|(directory, _)| is_below(**directory))?;
+        Some(self.path(*directory).join(OsStr::from_bytes(name)))
     }
 
     /// Whether the previous Install recorded the name, by whatever path.

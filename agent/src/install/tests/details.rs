@@ -246,6 +246,39 @@ fn two_sources_for_one_destination_and_a_file_where_a_directory_is_to_be_made_ar
 }
 
 #[test]
+fn what_keeps_a_directory_where_a_file_is_to_be_is_named() {
+    let host = Host::new();
+    let appspec = host.appspec(&[("", "app")]);
+    let first = host.archive("first", &[File("d/e/x", "1"), File("d/y", "1")]);
+    host.install(&first, &appspec, &Disallow).unwrap();
+    fs_err::write(host.at("app/d/e/foreign"), "f").unwrap();
+    let second = host.archive("second", &[File("d", "2")]);
+    let text = problems(host.install(&second, &appspec, &Disallow));
+    assert!(text.contains("app/d is a directory"), "{text}");
+    assert!(text.contains("but for"), "{text}");
+    assert!(text.contains("app/d/e/foreign, which is not"), "{text}");
+    fs_err::remove_file(host.at("app/d/e/foreign")).unwrap();
+    host.install(&second, &appspec, &Disallow).unwrap();
+    assert_eq!(host.text("app/d"), "2");
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_no_directory_and_said_to_be_one() {
+    let host = Host::new();
+    fs_err::os::unix::fs::symlink("nowhere", host.at("link")).unwrap();
+    let archive = host.archive("r", &[File("x", "1")]);
+    for destination in ["link", "link/below"] {
+        let appspec = host.appspec(&[("", destination)]);
+        let text = problems(host.install(&archive, &appspec, &Overwrite));
+        assert!(
+            text.contains("link must be a directory and is a link that leads nowhere"),
+            "{text}"
+        );
+    }
+    assert!(!host.at("nowhere").exists());
+}
+
+#[test]
 fn one_path_under_two_entries_is_merged() {
     let host = Host::new();
     let archive = host.archive("r", &[File("a/d/x", "1"), File("b/d/y", "2")]);
@@ -494,7 +527,12 @@ fn link_loops_and_special_files_in_the_source_and_missing_sources_are_errors() {
     let host = Host::new();
     let archive = host.archive("a", &[File("d/x", "x"), Link("d/e/up", "..")]);
     nix::unistd::mkfifo(&archive.join("pipe"), NixMode::S_IRWXU).unwrap();
-    let appspec = host.appspec(&[("", "app"), ("no/such", "app"), ("d/x/y", "app")]);
+    let appspec = host.appspec(&[
+        ("", "app"),
+        ("no/such", "app"),
+        ("d/x/y", "app"),
+        ("d/*", "app"),
+    ]);
     let text = problems(host.install(&archive, &appspec, &Disallow));
     assert!(
         text.contains("d/e/up is a link to a directory that contains it"),
@@ -506,6 +544,7 @@ fn link_loops_and_special_files_in_the_source_and_missing_sources_are_errors() {
         "{text}"
     );
     assert!(text.contains("d/x/y of `files` entry 3"), "{text}");
+    assert_eq!(text.matches("wildcards are not expanded").count(), 1);
     assert!(!host.at("app").exists());
 }
 
