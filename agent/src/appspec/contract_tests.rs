@@ -474,7 +474,7 @@ error[os-invalid]: os `Linux` is not supported
   |
   = help: write `os: linux`, for every distribution, in lower case
 
-error[timeout-invalid]: timeout `0` is not a number of seconds above zero
+error[timeout-invalid]: timeout `0` is not a number of seconds from 1 to 4294967295
  --> appspec.yml:6:16
   |
 6 |       timeout: 0

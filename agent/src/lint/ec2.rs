@@ -428,6 +428,10 @@ fn tell(obstacle: &Obstacle, read: &Read<'_>, bundle: Bundle<'_>, findings: &mut
                 .has_room()
                 .then(|| scripts::similar(source, bundle.tree));
             let help = match similar.flatten() {
+                _ if source.iter().any(|byte| b"*?".contains(byte)) => {
+                    "wildcards are not expanded; name a file, or a directory for all that is in it"
+                        .to_owned()
+                }
                 Some(found) => format!("did you mean {}?", shown(&found)),
                 None => "correct the name, also in upper and lower case, or put it into the bundle"
                     .to_owned(),

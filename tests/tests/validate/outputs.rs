@@ -51,6 +51,21 @@ fn json_is_a_list_of_findings() {
 }
 
 #[test]
+fn who_thinks_that_a_shell_reads_paths_is_told() {
+    let directory = written(&GOOD.replace("/srv/app", "$HOME/app"));
+    let finding = validate(directory.path(), "appspec.yml")
+        .findings()
+        .remove(0);
+    let help = finding["help"].as_str().unwrap();
+    assert!(help.starts_with("variables are not expanded"), "{finding}");
+    let directory = written(&GOOD.replace("source: /", "source: dir/*"));
+    fs_err::create_dir(directory.path().join("dir")).unwrap();
+    let finding = validate(directory.path(), ".").findings().remove(0);
+    let help = finding["help"].as_str().unwrap();
+    assert!(help.starts_with("wildcards are not expanded"), "{finding}");
+}
+
+#[test]
 fn annotations_are_escaped() {
     let directory = tempfile::tempdir().unwrap();
     fs_err::write(

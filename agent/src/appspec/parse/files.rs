@@ -97,7 +97,12 @@ fn destination(fields: &Fields<'_>, findings: &mut Findings<'_>) -> Option<std::
             "destination {} is relative; it is taken from `/`",
             quoted(path)
         );
-        let help = format!("write {}", quoted(&resolved.to_string_lossy()));
+        let help = if path.starts_with('$') {
+            "variables are not expanded here; write the whole path, such as `/home/ubuntu/app`"
+                .to_owned()
+        } else {
+            format!("write {}", quoted(&resolved.to_string_lossy()))
+        };
         findings.warning("destination-relative", at, &message, &help);
     }
     Some(resolved)

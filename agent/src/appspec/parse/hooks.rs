@@ -198,7 +198,7 @@ fn timeout(fields: &Fields<'_>, findings: &mut Findings<'_>) -> Option<Duration>
         .filter(|seconds| *seconds > 0);
     if seconds.is_none() {
         let found = node.text().map_or(node.kind().to_owned(), quoted);
-        let message = format!("timeout {found} is not a number of seconds above zero");
+        let message = format!("timeout {found} is not a number of seconds from 1 to 4294967295");
         let help = "write whole seconds, such as `timeout: 300`";
         findings.error("timeout-invalid", at, &message, help);
     }
