@@ -8,7 +8,9 @@ use tokio::task::spawn_blocking;
 
 use super::retry::patiently;
 use super::workshop::Workshop;
-use crate::control_plane::{AcknowledgementReply, CommandStatus, ControlPlane, Operation};
+use crate::control_plane::{
+    AcknowledgementReply, CommandStatus, ControlPlane, Error, Operation, ServiceErrorKind,
+};
 use crate::diagnostics::Diagnostics;
 use crate::error::chain;
 use crate::executor::Requester;
@@ -106,8 +108,7 @@ impl<C: ControlPlane> Requester for Errand<'_, C> {
         }
     }
 
-    /// No answer within patience, for reasons that may pass, means: run it.
-    async fn acknowledge(&mut self, noop: bool) -> Option<Acknowledgement> {
+    async fn acknowledge(&mut self, noop: bool) -> Option<Result<Acknowledgement, Diagnostics>> {
         let workshop = self.workshop;
         let operation = Operation::PutHostCommandAcknowledgement;
         let reply = patiently(&workshop.gate, &workshop.metrics, operation, || {
@@ -118,26 +119,109 @@ impl<C: ControlPlane> Requester for Errand<'_, C> {
                 .put_host_command_acknowledgement(&self.taken.host_command_identifier, noop)
         })
         .await;
-        match reply {
-            Ok(AcknowledgementReply { command_status }) => Some(match command_status {
+        judge(&self.taken.command_name, reply)
+    }
+}
+
+/// What follows from the last answer to the acknowledgement, or from there being none.
+fn judge(
+    command_name: &str,
+    reply: Result<AcknowledgementReply, Error>,
+) -> Option<Result<Acknowledgement, Diagnostics>> {
+    let error = match reply {
+        Ok(AcknowledgementReply { command_status }) => {
+            return Some(Ok(match command_status {
                 Some(CommandStatus::Succeeded) => Acknowledgement::AlreadySucceeded,
                 Some(CommandStatus::Failed) => Acknowledgement::AlreadyFailed,
                 Some(
                     CommandStatus::Pending | CommandStatus::InProgress | CommandStatus::Other(_),
                 )
                 | None => Acknowledgement::Run,
-            }),
-            Err(error) if error.is_throttling() || error.is_transient() => {
-                Some(Acknowledgement::Run)
-            }
-            Err(error) => {
-                tracing::error!(
-                    command = self.taken.command_name,
-                    "the service refuses the acknowledgement, so the command is not run: {}",
-                    chain(&error)
-                );
-                None
-            }
+            }));
         }
+        Err(error) => error,
+    };
+    if error
+        .service()
+        .is_some_and(|error| error.kind() == ServiceErrorKind::Refused)
+    {
+        tracing::error!(
+            command = command_name,
+            "the service refuses the acknowledgement, so the command is not run: {}",
+            chain(&error)
+        );
+        return None;
+    }
+    // The service's or the network's trouble is no reason not to run it (contract: protocol, "The
+    // flow of one command"). Anything else is this host's, or stands between it and the service:
+    // whether the command is still wanted cannot be asked, and the service waits for a result.
+    Some(match error.is_transient() {
+        true => Ok(Acknowledgement::Run),
+        false => Err(Diagnostics::other(&format!(
+            "cannot acknowledge the command, so it is not run: {}",
+            chain(&error)
+        ))),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::provider::error::CredentialsError;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::control_plane::{Route, ServiceError};
+    use crate::diagnostics::Code;
+
+    const OPERATION: Operation = Operation::PutHostCommandAcknowledgement;
+
+    fn service(status: u16, code: &str) -> Error {
+        Error::Service(Box::new(ServiceError {
+            operation: OPERATION,
+            status,
+            code: Some(code.to_owned()),
+            message: String::new(),
+            request_id: None,
+            retry_after: None,
+            clock_skew: None,
+        }))
+    }
+
+    #[rstest]
+    #[case::throttling(service(429, "ThrottlingException"))]
+    #[case::server(service(500, "ServerException"))]
+    #[case::credentials_late(Error::CredentialsTimeout {
+        operation: OPERATION,
+        after: std::time::Duration::from_secs(60),
+    })]
+    fn without_an_answer_for_a_reason_that_passes_the_command_is_run(#[case] error: Error) {
+        assert_eq!(judge("Install", Err(error)), Some(Ok(Acknowledgement::Run)));
+    }
+
+    #[rstest]
+    #[case::access_denied(service(403, "AccessDeniedException"))]
+    #[case::unknown_key(service(403, "UnrecognizedClientException"))]
+    #[case::signature(service(403, "InvalidSignatureException"))]
+    #[case::something_new(service(400, "SomethingNewException"))]
+    #[case::no_credentials(Error::Credentials {
+        operation: OPERATION,
+        source: CredentialsError::not_loaded_no_source(),
+    })]
+    #[case::proxy(Error::ProxyAuthentication {
+        operation: OPERATION,
+        route: Route { host: "h:443".to_owned(), proxy: None },
+    })]
+    #[case::portal(Error::ContentType { operation: OPERATION, content_type: "text/html".into() })]
+    #[case::garbage(Error::Malformed { operation: OPERATION, is_json: false, line: 1, column: 1 })]
+    fn without_an_answer_for_another_reason_the_command_fails(#[case] error: Error) {
+        let reason = error.to_string();
+        let verdict = judge("Install", Err(error)).unwrap().unwrap_err();
+        assert_eq!(verdict.code(), Code::Other);
+        assert!(verdict.message().contains(&reason), "{}", verdict.message());
+    }
+
+    #[test]
+    fn a_command_that_the_service_refuses_is_unwanted() {
+        assert_eq!(judge("Install", Err(service(400, "ClientException"))), None);
     }
 }

@@ -22,7 +22,13 @@ pub trait Requester {
     fn record(&mut self, state: &State) -> impl Future<Output = Result<(), Diagnostics>>;
 
     /// Asks whether the command is to be run; none when nobody wants it any more.
-    fn acknowledge(&mut self, noop: bool) -> impl Future<Output = Option<Acknowledgement>>;
+    ///
+    /// # Errors
+    /// When that cannot be asked; the command then ends with these diagnostics.
+    fn acknowledge(
+        &mut self,
+        noop: bool,
+    ) -> impl Future<Output = Option<Result<Acknowledgement, Diagnostics>>>;
 }
 
 /// Where a command begins.
@@ -175,7 +181,7 @@ mod tests {
         told: Vec<String>,
         /// The state that cannot be kept.
         refuses: Option<State>,
-        reply: Option<Acknowledgement>,
+        reply: Option<Result<Acknowledgement, Diagnostics>>,
         /// Hands over when asked whether to run.
         hands_over: Option<Interrupter>,
     }
@@ -196,12 +202,15 @@ mod tests {
             }
         }
 
-        async fn acknowledge(&mut self, noop: bool) -> Option<Acknowledgement> {
+        async fn acknowledge(
+            &mut self,
+            noop: bool,
+        ) -> Option<Result<Acknowledgement, Diagnostics>> {
             self.told.push(format!("noop {noop}"));
             if let Some(interrupter) = &self.hands_over {
                 interrupter.hand_over();
             }
-            self.reply
+            self.reply.clone()
         }
     }
 
@@ -212,6 +221,7 @@ mod tests {
         beginning: Option<State>,
         refuses: Option<State>,
         closed: bool,
+        unasked: bool,
         hands_over: bool,
         /// Before anything is done.
         handed_over: bool,
@@ -254,7 +264,10 @@ mod tests {
             archive: &archive,
             told: Vec::new(),
             refuses: case.refuses,
-            reply: (!case.closed).then_some(Acknowledgement::Run),
+            reply: (!case.closed).then_some(match case.unasked {
+                false => Ok(Acknowledgement::Run),
+                true => Err(Diagnostics::other("cannot be asked")),
+            }),
             hands_over: case.hands_over.then_some(interrupter),
         };
         let command = case.command.unwrap_or(Command::DownloadBundle);
@@ -322,6 +335,16 @@ mod tests {
         });
         assert_eq!(end, End::Unwanted);
         assert_eq!(told, ["AwaitingReply", "noop false"]);
+    }
+
+    #[test]
+    fn a_command_about_which_nobody_can_be_asked_fails_and_is_not_carried_out() {
+        let (end, told) = drive(Case {
+            unasked: true,
+            ..Case::default()
+        });
+        assert_eq!(end, End::Verdict(Diagnostics::other("cannot be asked")));
+        assert_eq!(told, ["AwaitingReply", "noop false", "Finished"]);
     }
 
     #[test]

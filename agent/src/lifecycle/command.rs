@@ -118,8 +118,8 @@ pub enum Input {
     Begin,
     /// What the event consists of, or why that cannot be told.
     Resolved(Result<Resolution, Diagnostics>),
-    /// The answer to the acknowledgement.
-    Acknowledged(Acknowledgement),
+    /// The answer to the acknowledgement, or why there can be none.
+    Acknowledged(Result<Acknowledgement, Diagnostics>),
     /// DownloadBundle or Install has ended.
     WorkEnded(Result<SuccessMessage, Diagnostics>),
     /// The current script has ended.
@@ -200,9 +200,10 @@ impl State {
             ) => begin(command),
             (Self::Resolving, Input::Resolved(Ok(resolution))) => acknowledge(resolution),
             (Self::Resolving, Input::Resolved(Err(diagnostics))) => finish(diagnostics),
-            (Self::AwaitingReply(resolution), Input::Acknowledged(reply)) => {
+            (Self::AwaitingReply(resolution), Input::Acknowledged(Ok(reply))) => {
                 acknowledged(command, resolution, reply)
             }
+            (Self::AwaitingReply(_), Input::Acknowledged(Err(diagnostics))) => finish(diagnostics),
             (Self::Downloading | Self::Installing, Input::WorkEnded(Ok(message))) => {
                 finish(Diagnostics::succeeded(message))
             }

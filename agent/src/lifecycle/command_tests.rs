@@ -37,7 +37,7 @@ fn scripts_run_in_order_until_the_end() {
             [
                 Input::Begin,
                 Input::Resolved(Ok(Resolution::Scripts(2))),
-                Input::Acknowledged(Acknowledgement::Run),
+                Input::Acknowledged(Ok(Acknowledgement::Run)),
                 Input::ScriptEnded(Ok(())),
                 Input::ScriptEnded(Ok(())),
                 Input::Reported,
@@ -61,7 +61,7 @@ fn the_first_failure_ends_the_event() {
         [
             Input::Begin,
             Input::Resolved(Ok(Resolution::Scripts(2))),
-            Input::Acknowledged(Acknowledgement::Run),
+            Input::Acknowledged(Ok(Acknowledgement::Run)),
             Input::ScriptEnded(Err(failed())),
         ],
     );
@@ -79,7 +79,7 @@ fn download_and_install_are_never_noops() {
                 &command,
                 [
                     Input::Begin,
-                    Input::Acknowledged(Acknowledgement::Run),
+                    Input::Acknowledged(Ok(Acknowledgement::Run)),
                     Input::WorkEnded(Ok(SuccessMessage::Plain)),
                 ]
             ),
@@ -110,7 +110,7 @@ fn a_noop_that_the_service_wants_run_succeeds_as_a_noop() {
                 [
                     Input::Begin,
                     Input::Resolved(Ok(Resolution::Noop)),
-                    Input::Acknowledged(reply),
+                    Input::Acknowledged(Ok(reply)),
                 ]
             ),
             [
@@ -130,7 +130,7 @@ fn an_unsupported_command_is_acknowledged_as_a_noop_and_fails_when_run() {
         [
             Input::Begin,
             Input::Resolved(Ok(Resolution::Unsupported)),
-            Input::Acknowledged(Acknowledgement::Run),
+            Input::Acknowledged(Ok(Acknowledgement::Run)),
         ],
     );
     assert_eq!(actions[1], Action::Acknowledge { noop: true });
@@ -149,7 +149,7 @@ fn a_refused_command_is_acknowledged_as_something_to_do_and_fails() {
         [
             Input::Begin,
             Input::Resolved(Ok(Resolution::Refused)),
-            Input::Acknowledged(Acknowledgement::Run),
+            Input::Acknowledged(Ok(Acknowledgement::Run)),
         ],
     );
     assert_eq!(actions[1], Action::Acknowledge { noop: false });
@@ -168,7 +168,7 @@ fn a_command_that_the_service_has_closed_is_not_run() {
         if matches!(command, Command::Hooks(_)) {
             inputs.push(Input::Resolved(Ok(Resolution::Scripts(1))));
         }
-        inputs.push(Input::Acknowledged(reply));
+        inputs.push(Input::Acknowledged(Ok(reply)));
         assert_eq!(actions(&command, inputs).last(), Some(&Action::Forget));
     }
 }

@@ -196,8 +196,8 @@ impl Requester for Operator {
         Ok(())
     }
 
-    async fn acknowledge(&mut self, _: bool) -> Option<Acknowledgement> {
-        Some(Acknowledgement::Run)
+    async fn acknowledge(&mut self, _: bool) -> Option<Result<Acknowledgement, Diagnostics>> {
+        Some(Ok(Acknowledgement::Run))
     }
 }
 
