@@ -12,6 +12,9 @@ use super::service_error::{ServiceError, ServiceErrorKind};
 pub enum Disposition {
     /// Try again later.
     Retry,
+    /// The service names a reason that this agent does not know. Try again later, but not for long:
+    /// it may well be that it does not want it.
+    PerhapsRefused,
     /// An earlier attempt, whose answer was lost, has been accepted: done.
     AcceptedAlready,
     /// The service does not want it, now or ever.
@@ -50,10 +53,18 @@ fn of_service(error: &ServiceError, may_have_been_accepted: bool) -> Disposition
         | ServiceErrorKind::UnknownCredentials
         | ServiceErrorKind::AccessDenied
         | ServiceErrorKind::Signature
-        | ServiceErrorKind::Server
+        | ServiceErrorKind::Server => Disposition::Retry,
+        ServiceErrorKind::Other if error.code.is_some() && is_client_error(error.status) => {
+            Disposition::PerhapsRefused
+        }
         // Perhaps a gateway's, or a misdirected endpoint's.
-        | ServiceErrorKind::Other => Disposition::Retry,
+        ServiceErrorKind::Other => Disposition::Retry,
     }
+}
+
+/// Whether the request is at fault. 408 is a gateway's own time-out.
+fn is_client_error(status: u16) -> bool {
+    (400..500).contains(&status) && status != 408
 }
 
 #[cfg(test)]
@@ -78,6 +89,16 @@ mod tests {
             retry_after: None,
             clock_skew: None,
         }))
+    }
+
+    fn nameless(status: u16) -> Error {
+        match service(status, "", "<html>") {
+            Error::Service(mut error) => {
+                error.code = None;
+                Error::Service(error)
+            }
+            error => error,
+        }
     }
 
     fn route() -> Route {
@@ -221,9 +242,16 @@ mod tests {
     #[case::unknown_operation(
         service(404, "UnknownOperationException", ""),
         false,
-        Disposition::Retry,
-        Disposition::Retry
+        Disposition::PerhapsRefused,
+        Disposition::PerhapsRefused
     )]
+    #[case::unknown_command(
+        service(400, "HostCommandDoesNotExistException", ""),
+        false,
+        Disposition::PerhapsRefused,
+        Disposition::PerhapsRefused
+    )]
+    #[case::gateways_page(nameless(404), false, Disposition::Retry, Disposition::Retry)]
     #[case::timeout(timeout(), true, Disposition::Retry, Disposition::Retry)]
     #[case::garbage(malformed(), true, Disposition::Retry, Disposition::Retry)]
     #[case::portal_page(page(), true, Disposition::Retry, Disposition::Retry)]

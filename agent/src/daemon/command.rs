@@ -20,9 +20,9 @@ use crate::lifecycle::{Command, LifecycleEvent, Resolution, State, Verdict};
 use crate::metrics::EventResult;
 
 impl<C: ControlPlane + 'static> Workshop<C> {
-    /// Carries a new command out and reports its result. The place at the desk is held until the
-    /// service has the result, so that the command is not taken up again meanwhile.
-    pub(super) async fn carry_out(self: Arc<Self>, command: HostCommand, place: Place) {
+    /// Carries a new command out and reports its result. The command is known at the desk until the
+    /// service has the result, so that it is not taken up again meanwhile.
+    pub(super) async fn carry_out(self: Arc<Self>, command: HostCommand, mut place: Place) {
         tracing::info!(
             command = command.command_name,
             deployment = command.deployment_execution_id,
@@ -36,15 +36,18 @@ impl<C: ControlPlane + 'static> Workshop<C> {
             spec: None,
         };
         match self.journal() {
-            Ok(journal) => self.bring_to_its_end(&journal, taken, Beginning::New).await,
+            Ok(journal) => {
+                self.bring_to_its_end(&journal, taken, Beginning::New, &mut place)
+                    .await;
+            }
             Err(error) => {
                 let verdict = Diagnostics::other(&format!(
                     "cannot note that the command is at work, so it is not carried out: {}",
                     chain(&error)
                 ));
                 self.count(&taken, EventResult::from(&verdict), None);
-                self.report(&taken.command_name, unkept(&taken, verdict))
-                    .await;
+                let report = unkept(&taken, verdict);
+                self.report(&taken.command_name, report, &mut place).await;
             }
         }
         drop(place);
@@ -56,6 +59,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         journal: &Arc<Journal>,
         mut taken: TakenCommand,
         beginning: Beginning,
+        place: &mut Place,
     ) {
         let began = matches!(beginning, Beginning::New).then(Instant::now);
         let mut noted = match &beginning {
@@ -84,7 +88,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
                     journal: noted.map(|_| Arc::clone(journal)),
                     ..unkept(&taken, verdict)
                 };
-                if self.report(&taken.command_name, report).await {
+                if self.report(&taken.command_name, report, place).await {
                     untrack();
                 }
             }

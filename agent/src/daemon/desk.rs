@@ -12,6 +12,10 @@ use crate::metrics::{Gauge, InProgress, Metrics};
 /// How many commands are at work at once (contract: protocol, "The flow of one command").
 const AT_ONCE: usize = 16;
 
+/// How many commands are at work or have a result that waits to be accepted. Each is in memory and in
+/// the journal, so a service that takes no results is not asked for ever more commands.
+const NOT_OVER: usize = 256;
+
 /// How many commands that are over are remembered, in case they are handed out once more.
 const REMEMBERED: usize = 1000;
 
@@ -19,6 +23,7 @@ const REMEMBERED: usize = 1000;
 #[derive(Debug, Clone)]
 pub(super) struct Desk {
     places: Arc<Semaphore>,
+    not_over: Arc<Semaphore>,
     state: Arc<Mutex<State>>,
     /// A command is over.
     over: Arc<Notify>,
@@ -40,14 +45,18 @@ struct State {
 pub(super) struct Place {
     desk: Desk,
     command: String,
-    _permit: Option<OwnedSemaphorePermit>,
+    /// One of those at work; none when it has its result, or was taken up beyond the limit.
+    work: Option<OwnedSemaphorePermit>,
+    /// One of those that are not over; none when it was taken up beyond the limit.
+    _not_over: Option<OwnedSemaphorePermit>,
     _counted: InProgress,
 }
 
 /// The right to be polled for: there is a place for what may come.
 #[derive(Debug)]
 pub(super) struct Vacancy {
-    permit: OwnedSemaphorePermit,
+    work: OwnedSemaphorePermit,
+    not_over: OwnedSemaphorePermit,
 }
 
 impl Desk {
@@ -55,6 +64,7 @@ impl Desk {
         Self {
             metrics,
             places: Arc::new(Semaphore::new(AT_ONCE)),
+            not_over: Arc::new(Semaphore::new(NOT_OVER)),
             state: Arc::default(),
             over: Arc::default(),
         }
@@ -63,8 +73,9 @@ impl Desk {
     /// Waits until there is a place.
     pub(super) async fn vacancy(&self) -> Option<Vacancy> {
         // Closed only with the desk itself, which is never.
-        let permit = Arc::clone(&self.places).acquire_owned().await.ok()?;
-        Some(Vacancy { permit })
+        let not_over = Arc::clone(&self.not_over).acquire_owned().await.ok()?;
+        let work = Arc::clone(&self.places).acquire_owned().await.ok()?;
+        Some(Vacancy { work, not_over })
     }
 
     /// Takes a place for `command`, unless it is at work or has been: then none.
@@ -76,7 +87,7 @@ impl Desk {
             return None;
         }
         drop(state);
-        Some(self.place(command, Some(vacancy.permit)))
+        Some(self.place(command, Some(vacancy.work), Some(vacancy.not_over)))
     }
 
     /// Takes a place for a command that an earlier agent had at work, before anything is polled
@@ -86,8 +97,9 @@ impl Desk {
         if !self.state().current.insert(command.to_owned()) {
             return None;
         }
-        let permit = Arc::clone(&self.places).try_acquire_owned().ok();
-        Some(self.place(command, permit))
+        let work = Arc::clone(&self.places).try_acquire_owned().ok();
+        let not_over = Arc::clone(&self.not_over).try_acquire_owned().ok();
+        Some(self.place(command, work, not_over))
     }
 
     /// Remembers commands that were over before this agent began.
@@ -95,11 +107,17 @@ impl Desk {
         self.state().over.extend(over);
     }
 
-    fn place(&self, command: &str, permit: Option<OwnedSemaphorePermit>) -> Place {
+    fn place(
+        &self,
+        command: &str,
+        work: Option<OwnedSemaphorePermit>,
+        not_over: Option<OwnedSemaphorePermit>,
+    ) -> Place {
         Place {
             desk: self.clone(),
             command: command.to_owned(),
-            _permit: permit,
+            work,
+            _not_over: not_over,
             _counted: self.metrics.in_progress(Gauge::CommandsAtWork),
         }
     }
@@ -142,6 +160,14 @@ impl Desk {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    /// The command has its result, which only has to reach the service: another may be begun, and
+    /// this one is still known.
+    pub(super) fn work_has_ended(&mut self) {
+        self.work = None;
     }
 }
 
@@ -208,6 +234,25 @@ mod tests {
             drop(desk.vacancy().await.unwrap());
             places.clear();
             desk.quiet().await;
+        });
+    }
+
+    #[test]
+    fn a_command_whose_result_waits_is_known_and_in_nobodys_way() {
+        block_on(async {
+            let desk = Desk::new(Metrics::new());
+            let mut places = Vec::new();
+            for number in 0..256 {
+                let vacancy = desk.vacancy().await.unwrap();
+                let mut place = desk.take(vacancy, &number.to_string()).unwrap();
+                place.work_has_ended();
+                places.push(place);
+            }
+            assert_eq!(desk.at_work(), 256);
+            assert!(waits(desk.vacancy()).await);
+            places.pop();
+            let vacancy = desk.vacancy().await.unwrap();
+            assert!(desk.take(vacancy, "7").is_none());
         });
     }
 

@@ -17,9 +17,13 @@ use crate::journal::{Journal, Settlement};
 use crate::lifecycle::Verdict;
 use crate::metrics::{Gauge, Metrics};
 
-/// A result that the service has refused to take for so long is of no use to anybody: it has
-/// given up on the command after an hour or two at most.
+/// A result that has not reached the service for so long is of no use to anybody: it has given up
+/// on the command after an hour or two at most.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The same for one that the service answers with an error that this agent does not know: as long
+/// as AWS's agent tries (contract: protocol, "The flow of one command").
+const TAKEN_FOR_REFUSED_AFTER: Duration = Duration::from_secs(65 * 60);
 
 /// How long a try that is on its way when the agent hands over may still take. After that the next
 /// agent sends the result again, and hears whether it had arrived.
@@ -82,8 +86,9 @@ impl<C: ControlPlane> Reports<C> {
                 tracing::info!(command, tries, "the service has accepted the result");
                 return self.settle(report, Settlement::Accepted).await;
             };
-            match disposition(&error, report.may_have_been_accepted) {
-                Disposition::Retry => {}
+            let given_up_after = match disposition(&error, report.may_have_been_accepted) {
+                Disposition::Retry => GIVEN_UP_AFTER,
+                Disposition::PerhapsRefused => TAKEN_FOR_REFUSED_AFTER,
                 Disposition::AcceptedAlready => {
                     tracing::info!(
                         command,
@@ -96,12 +101,13 @@ impl<C: ControlPlane> Reports<C> {
                     tracing::error!(command, "the service refuses the result: {}", chain(&error));
                     return self.settle(report, Settlement::Refused).await;
                 }
-            }
+            };
             report.may_have_been_accepted |= error.may_have_been_accepted();
-            if report.since.elapsed().is_ok_and(|age| age > GIVEN_UP_AFTER) {
+            if report.since.elapsed().is_ok_and(|age| age > given_up_after) {
                 tracing::error!(
                     command,
-                    "the result is given up after a day: {}",
+                    "the result is given up after {} minutes: {}",
+                    given_up_after.as_secs() / 60,
                     chain(&error)
                 );
                 return self.settle(report, Settlement::GivenUp).await;

@@ -44,7 +44,10 @@ where
         } else {
             pause_after(errors)
         };
-        let may_pass = disposition(&error, false) == Disposition::Retry;
+        let may_pass = matches!(
+            disposition(&error, false),
+            Disposition::Retry | Disposition::PerhapsRefused
+        );
         if !may_pass || began.elapsed() + pause > PATIENCE {
             return Err(error);
         }

@@ -54,7 +54,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
     }
 
     /// Goes on with a command of the journal.
-    async fn take_up(&self, journal: &Arc<Journal>, entry: Entry, place: Place) {
+    async fn take_up(&self, journal: &Arc<Journal>, entry: Entry, mut place: Place) {
         let Entry { taken, state, .. } = entry;
         tracing::info!(
             command = taken.command_name,
@@ -76,7 +76,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
                     journal: Some(Arc::clone(journal)),
                     ..unkept(&taken, verdict)
                 };
-                self.report(&taken.command_name, report).await;
+                self.report(&taken.command_name, report, &mut place).await;
             }
             State::Done => {
                 let command = taken.host_command_identifier;
@@ -87,11 +87,12 @@ impl<C: ControlPlane + 'static> Workshop<C> {
                     command = taken.command_name,
                     "another agent has disposed of the command meanwhile"
                 );
-                self.fail_lost(journal, taken, state).await;
+                self.fail_lost(journal, taken, state, &mut place).await;
             }
             state => {
                 let beginning = Beginning::TakenUp { state, same_boot };
-                self.bring_to_its_end(journal, taken, beginning).await;
+                self.bring_to_its_end(journal, taken, beginning, &mut place)
+                    .await;
             }
         }
         drop(place);
@@ -109,7 +110,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
     }
 
     /// Fails a command that is known from its tracking file only.
-    async fn fail_tracked(&self, journal: &Arc<Journal>, tracked: Tracked, place: Place) {
+    async fn fail_tracked(&self, journal: &Arc<Journal>, tracked: Tracked, mut place: Place) {
         tracing::error!(
             command = tracked.command,
             deployment = %tracked.deployment,
@@ -135,7 +136,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
                 journal: noted.map(|_| Arc::clone(journal)),
                 ..unkept(&taken, verdict)
             };
-            if self.report(&taken.command_name, report).await {
+            if self.report(&taken.command_name, report, &mut place).await {
                 self.untrack(&tracked);
             }
         }
@@ -143,7 +144,13 @@ impl<C: ControlPlane + 'static> Workshop<C> {
     }
 
     /// Fails a command of the journal that must not go on.
-    async fn fail_lost(&self, journal: &Arc<Journal>, taken: TakenCommand, state: State) {
+    async fn fail_lost(
+        &self,
+        journal: &Arc<Journal>,
+        taken: TakenCommand,
+        state: State,
+        place: &mut Place,
+    ) {
         let Some(spec) = &taken.spec else { return };
         let Some(verdict) = self.laid_to_rest(&spec.deployment_id, &taken).await else {
             return;
@@ -157,7 +164,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
                 journal: Some(Arc::clone(journal)),
                 ..unkept(&taken, verdict)
             };
-            self.report(&taken.command_name, report).await;
+            self.report(&taken.command_name, report, place).await;
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use super::desk::Desk;
+use super::desk::{Desk, Place};
 use super::reports::{Report, Reports};
 use super::signals::Signals;
 use super::tracking::Tracking;
@@ -122,7 +122,13 @@ impl<C: ControlPlane + 'static> Workshop<C> {
     }
 
     /// Says how a command has ended, and sends it; false when the next agent has to.
-    pub(super) async fn report(&self, command_name: &str, report: Report) -> bool {
+    pub(super) async fn report(
+        &self,
+        command_name: &str,
+        report: Report,
+        place: &mut Place,
+    ) -> bool {
+        place.work_has_ended();
         let verdict = &report.verdict;
         if verdict.is_success() {
             tracing::info!(command = command_name, "{}", verdict.message());
