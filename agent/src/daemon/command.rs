@@ -31,6 +31,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         let taken = TakenCommand {
             run_key: run_key(&command),
             host_command_identifier: command.host_command_identifier,
+            host_identifier: Some(self.host_identifier.clone()),
             deployment_execution_id: command.deployment_execution_id,
             command_name: command.command_name,
             spec: None,

@@ -56,6 +56,17 @@ impl<C: ControlPlane + 'static> Workshop<C> {
     /// Goes on with a command of the journal.
     async fn take_up(&self, journal: &Arc<Journal>, entry: Entry, mut place: Place) {
         let Entry { taken, state, .. } = entry;
+        if let Some(host) = self.other_host(&taken) {
+            tracing::error!(
+                command = taken.command_name,
+                deployment = taken.deployment_execution_id,
+                "the journal has a command of the host {host}, as after the disk was copied in the \
+                 middle of a deployment, or after this host was registered anew; it is not gone on \
+                 with and not reported"
+            );
+            self.close_other_hosts(journal, taken).await;
+            return;
+        }
         tracing::info!(
             command = taken.command_name,
             deployment = taken.deployment_execution_id,
@@ -98,6 +109,32 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         drop(place);
     }
 
+    /// The host that a command is for, when that is not this one.
+    fn other_host<'a>(&self, taken: &'a TakenCommand) -> Option<&'a str> {
+        let host = taken.host_identifier.as_deref();
+        host.filter(|host| *host != self.host_identifier)
+    }
+
+    /// Closes a command of another host. Nothing is sent for it (contract: protocol, flow, step 1).
+    async fn close_other_hosts(&self, journal: &Arc<Journal>, taken: TakenCommand) {
+        if let Some(spec) = &taken.spec {
+            self.untrack(&Tracked {
+                deployment: spec.deployment_id.clone(),
+                command: taken.host_command_identifier.clone(),
+            });
+            // This host may be in the same deployment.
+            if self
+                .laid_to_rest(&spec.deployment_id, &taken)
+                .await
+                .is_none()
+            {
+                return;
+            }
+        }
+        let command = taken.host_command_identifier;
+        settle(Arc::clone(journal), command, Settlement::GivenUp).await;
+    }
+
     /// Whether another agent, which knows tracking files only, has reported the command as failed.
     fn was_disposed_of(&self, taken: &TakenCommand, state: &State) -> bool {
         match (state, &taken.spec) {
@@ -118,6 +155,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         );
         let taken = TakenCommand {
             host_command_identifier: tracked.command.clone(),
+            host_identifier: Some(self.host_identifier.clone()),
             deployment_execution_id: String::new(),
             command_name: String::new(),
             spec: None,

@@ -12,6 +12,9 @@ use crate::lifecycle::State;
 pub struct TakenCommand {
     /// The service's identifier of the command on this host.
     pub host_command_identifier: String,
+    /// The host that it was taken for. Absent in what earlier versions wrote; they pass it over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_identifier: Option<String>,
     /// The service's identifier of the deployment's execution, with which the specification is
     /// asked for.
     pub deployment_execution_id: String,
@@ -47,7 +50,8 @@ pub enum Settlement {
     Accepted,
     /// The service has refused the result for good.
     Refused,
-    /// The result could not be delivered for so long that nobody waits for it any more.
+    /// The result could not be delivered for so long that nobody waits for it any more, or it was
+    /// another host's.
     GivenUp,
     /// The service held the command for finished before anything was run.
     OverAlready,

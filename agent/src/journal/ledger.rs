@@ -156,6 +156,7 @@ impl Ledger {
         self.live.push(Live {
             taken: TakenCommand {
                 host_command_identifier: command,
+                host_identifier: None,
                 deployment_execution_id: String::new(),
                 command_name: String::new(),
                 spec: None,

@@ -265,6 +265,7 @@ mod tests {
     fn taken() -> TakenCommand {
         TakenCommand {
             host_command_identifier: "one".into(),
+            host_identifier: None,
             deployment_execution_id: "a/b/c/d".into(),
             command_name: "Install".into(),
             spec: None,

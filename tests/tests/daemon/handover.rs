@@ -2,8 +2,8 @@
 
 use integration_tests::fakes::Signer;
 use integration_tests::fakes::command_service::{
-    DeploymentEnd, HostCommand, Operation, ScriptedDeployment, Specification, s3_revision,
-    specification,
+    DeploymentEnd, Fault, HostCommand, Operation, ScriptedDeployment, Specification, When,
+    s3_revision, specification,
 };
 use integration_tests::objects::HeldRevision;
 use integration_tests::{DaemonHost, agent, eventually, is_alive};
@@ -188,6 +188,102 @@ fn upgrading_both_programs_in_the_middle_of_a_hook_leads_to_success() {
     end_by(&mut first, Signal::SIGTERM);
     let _second = scene.daemon.start_program(&directory.join("agent"), &[]);
     scene.taken_up(1);
+    scene.release();
+    scene.assert_succeeded(&deployment);
+}
+
+/// Gives the host another name, as a copy of its disk has.
+fn rename_host(daemon: &DaemonHost) {
+    let identity = fs_err::read_to_string(daemon.host.on_premises_file()).unwrap();
+    let renamed = identity.replace(
+        DaemonHost::IDENTIFIER,
+        &format!("{}-2", DaemonHost::IDENTIFIER),
+    );
+    fs_err::write(daemon.host.on_premises_file(), renamed).unwrap();
+}
+
+/// Starts an agent under another name, and waits until it has closed what the journal has.
+fn closed_by_another_host(scene: &Scene, while_it_runs: impl FnOnce()) {
+    rename_host(&scene.daemon);
+    let before = scene.daemon.service.calls().len();
+    let mut second = scene.daemon.start();
+    eventually("the command of the other host to be found", || {
+        let said = format!("a command of the host {},", DaemonHost::IDENTIFIER);
+        scene.daemon.log().contains(&said)
+    });
+    while_it_runs();
+    scene.daemon.wait_until_idle();
+    second.stop();
+    let calls = scene.daemon.service.calls();
+    let others = calls[before..]
+        .iter()
+        .filter(|call| call.operation != Some(Operation::Poll));
+    assert_eq!(others.count(), 0, "{:?}", &calls[before..]);
+    let tracking = scene.daemon.host.root().join("ongoing-deployment");
+    assert_eq!(fs_err::read_dir(tracking).unwrap().count(), 0);
+}
+
+#[test]
+fn a_command_of_another_host_is_neither_gone_on_with_nor_reported() {
+    let scene = Scene::new();
+    let mut first = scene.daemon.start();
+    let _ = scene.deploy();
+    let (_, script) = scene.in_hook();
+    end_by(&mut first, Signal::SIGKILL);
+    closed_by_another_host(&scene, || {
+        // What runs of it is awaited.
+        assert!(is_alive(script));
+        scene.release();
+    });
+    assert_eq!(scene.ran(), ["one"]);
+}
+
+#[test]
+fn a_result_of_another_host_is_not_reported() {
+    let scene = Scene::new();
+    scene.release();
+    let faults = &scene.daemon.service;
+    faults.fault(Operation::Complete, When::Always, Fault::ServerError);
+    let mut first = scene.daemon.start();
+    let _ = scene.deploy();
+    eventually("a result", || !scene.daemon.pending().is_empty());
+    end_by(&mut first, Signal::SIGKILL);
+    faults.heal();
+    closed_by_another_host(&scene, || {});
+}
+
+#[test]
+fn an_install_of_another_host_is_recovered() {
+    let scene = Scene::new();
+    let _ = scene.deploy();
+    let arm = ("CODEDEPLOY_FAILPOINT", "InstallPlace@1=kill".to_owned());
+    scene.daemon.start_program(&agent(), &[arm]).wait();
+    let instructions = scene.daemon.host.root().join("deployment-instructions");
+    let is_under_way = || instructions.join(".group-1-install").exists();
+    assert!(is_under_way());
+    closed_by_another_host(&scene, || {
+        eventually("the Install to be recovered", || !is_under_way());
+    });
+    assert!(!scene.daemon.host.destination().join("label").exists());
+}
+
+#[test]
+fn a_command_of_an_earlier_version_which_did_not_note_the_host_is_gone_on_with() {
+    let scene = Scene::new();
+    let mut first = scene.daemon.start();
+    let deployment = scene.deploy();
+    scene.in_hook();
+    end_by(&mut first, Signal::SIGKILL);
+    let host = format!(r#""host_identifier":"{}","#, DaemonHost::IDENTIFIER);
+    assert!(
+        fs_err::read_to_string(scene.daemon.journal())
+            .unwrap()
+            .contains(&host)
+    );
+    scene
+        .daemon
+        .rewrite_journal(|record| record.replace(&host, ""));
+    let _second = scene.daemon.start();
     scene.release();
     scene.assert_succeeded(&deployment);
 }

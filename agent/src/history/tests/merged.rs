@@ -12,6 +12,7 @@ fn command(place: &Place, id: &str, name: &str) {
     let host_command_identifier = format!("{id}-{name}");
     let taken = TakenCommand {
         host_command_identifier: host_command_identifier.clone(),
+        host_identifier: None,
         deployment_execution_id: "a/b".into(),
         command_name: name.into(),
         spec: Some(spec(id)),

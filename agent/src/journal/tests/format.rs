@@ -22,6 +22,22 @@ fn format_1_is_read_and_written_as_ever() {
 }
 
 #[test]
+fn the_host_is_read_as_written_and_may_be_absent() {
+    let place = Place::new();
+    let mut taken = command("one");
+    taken.host_identifier = Some("arn:aws:ec2:r:1:instance/i-1".into());
+    let journal = place.open().journal;
+    journal.taken(&taken, &State::Installing).unwrap();
+    let text = fs_err::read_to_string(place.path()).unwrap();
+    assert!(
+        text.contains(r#""host_identifier":"arn:aws:ec2:r:1:instance/i-1""#),
+        "{text}"
+    );
+    assert_eq!(place.open().live[0].taken, read_again(taken));
+    assert!(!FORMAT_1.contains("host_identifier"));
+}
+
+#[test]
 fn every_state_has_its_form() {
     let states = [
         (State::Received, r#""Received""#),

@@ -44,6 +44,7 @@ fn spec() -> DeploymentSpec {
 fn command(id: &str) -> TakenCommand {
     TakenCommand {
         host_command_identifier: id.into(),
+        host_identifier: None,
         deployment_execution_id: "a/b/c/d".into(),
         command_name: "BeforeInstall".into(),
         spec: Some(spec()),
