@@ -29,6 +29,10 @@ impl<C: ControlPlane + 'static> Workshop<C> {
     ) {
         let settled = known.clone();
         self.desk.remember(known);
+        let at_work: HashSet<String> = live
+            .iter()
+            .map(|entry| entry.taken.host_command_identifier.clone())
+            .collect();
         for entry in live {
             // At work here already, when the journal could not be opened at first.
             if let Some(place) = self.desk.take_up(&entry.taken.host_command_identifier) {
@@ -38,9 +42,10 @@ impl<C: ControlPlane + 'static> Workshop<C> {
                 });
             }
         }
-        let left = self.tracking.left_behind(|complaint| {
-            tracing::error!("a tracking file cannot be used: {complaint}");
-        });
+        let left = self.tracking.left_behind(
+            |command| at_work.contains(command),
+            |complaint| tracing::error!("a tracking file cannot be used: {complaint}"),
+        );
         for tracked in left {
             if settled.contains(&tracked.command) {
                 self.untrack(&tracked);

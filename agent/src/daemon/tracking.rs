@@ -88,9 +88,14 @@ impl Tracking {
         fs::remove_file(&path)
     }
 
-    /// The commands that an agent left behind. Files that mean nothing any more are removed; what
+    /// The commands that an agent left behind, without those for which `is_known` is true: how old
+    /// their files are does not matter. Other files that mean nothing any more are removed; what
     /// cannot be read is said by `complain` and left where it is.
-    pub(super) fn left_behind(&self, mut complain: impl FnMut(String)) -> Vec<Tracked> {
+    pub(super) fn left_behind(
+        &self,
+        is_known: impl Fn(&str) -> bool,
+        mut complain: impl FnMut(String),
+    ) -> Vec<Tracked> {
         let entries = match fs::read_dir(&self.directory) {
             Ok(entries) => entries,
             Err(error) => {
@@ -103,6 +108,9 @@ impl Tracking {
         let mut left = Vec::new();
         for entry in entries.flatten() {
             let path = entry.path();
+            if matches!(read(&path), Ok(Some(command)) if is_known(&command)) {
+                continue;
+            }
             let name = entry.file_name();
             let found = name
                 .to_str()
@@ -199,13 +207,29 @@ mod tests {
             .open(directory.path().join("d-old"))
             .unwrap();
         old.set_modified(long_ago).unwrap();
-        let left = tracking.left_behind(|complaint| panic!("{complaint}"));
+        let left = tracking.left_behind(|_| false, |complaint| panic!("{complaint}"));
         let found: Vec<_> = left
             .iter()
             .map(|left| (left.deployment.as_str(), left.command.as_str()))
             .collect();
         assert_eq!(found, [("d-1", "one"), ("d-2", "two")]);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn the_file_of_a_command_that_is_known_is_left_however_old_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let tracking = Tracking::new(directory.path().to_owned(), 0o644);
+        tracking.begin(&id("d-1"), "one").unwrap();
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open(directory.path().join("d-1"))
+            .unwrap();
+        let long_ago = SystemTime::now() - Duration::from_secs(25 * 60 * 60);
+        file.set_modified(long_ago).unwrap();
+        let left = tracking.left_behind(|command| command == "one", |said| panic!("{said}"));
+        assert_eq!(left, []);
+        assert!(tracking.holds(&id("d-1"), "one"));
     }
 
     #[test]
@@ -220,7 +244,7 @@ mod tests {
         fs_err::os::unix::fs::symlink("/etc/hostname", path("d-link")).unwrap();
         let mut complaints = Vec::new();
         let tracking = Tracking::new(directory.path().to_owned(), 0o644);
-        let left = tracking.left_behind(|complaint| complaints.push(complaint));
+        let left = tracking.left_behind(|_| false, |complaint| complaints.push(complaint));
         assert_eq!(left, []);
         assert_eq!(complaints.len(), 6, "{complaints:?}");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 6);
@@ -231,7 +255,7 @@ mod tests {
     #[test]
     fn without_a_directory_nothing_was_left() {
         let tracking = Tracking::new("/nonexistent/ongoing-deployment".into(), 0o644);
-        let left = tracking.left_behind(|complaint| panic!("{complaint}"));
+        let left = tracking.left_behind(|_| false, |complaint| panic!("{complaint}"));
         assert!(left.is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! What a new agent finds of a command, case by case.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use integration_tests::fakes::command_service::{DeploymentEnd, Fault, Operation, When};
 use integration_tests::{agent, eventually, is_alive};
@@ -259,6 +259,24 @@ fn a_command_that_another_agent_has_disposed_of_is_not_gone_on_with() {
     scene.release();
     scene.assert_failed(&deployment, 7);
     assert_eq!(scene.ran(), ["one"]);
+}
+
+#[test]
+fn a_command_whose_tracking_file_is_old_is_gone_on_with() {
+    let scene = Scene::new();
+    let mut first = scene.daemon.start();
+    let deployment = scene.deploy();
+    scene.in_hook();
+    end_by(&mut first, Signal::SIGKILL);
+    // As after a jump of the clock, or after the agent was stopped for long.
+    let tracking = scene.daemon.host.root().join("ongoing-deployment/d-1");
+    let file = fs_err::OpenOptions::new().write(true).open(tracking);
+    let long_ago = SystemTime::now() - Duration::from_secs(25 * 60 * 60);
+    file.unwrap().set_modified(long_ago).unwrap();
+    let _second = scene.daemon.start();
+    scene.taken_up(1);
+    scene.release();
+    scene.assert_succeeded(&deployment);
 }
 
 #[test]
