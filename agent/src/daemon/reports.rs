@@ -29,6 +29,11 @@ const TAKEN_FOR_REFUSED_AFTER: Duration = Duration::from_secs(65 * 60);
 /// agent sends the result again, and hears whether it had arrived.
 const LAST_MOMENT: Duration = Duration::from_millis(300);
 
+/// How long a draining agent goes on with a result that does not reach the service: through an
+/// outage that is short or a service that throttles, but not for ever. Who is in a hurry says so by
+/// another signal.
+const DRAINING_PATIENCE: Duration = Duration::from_secs(5 * 60);
+
 /// The way of results to the service.
 #[derive(Debug)]
 pub(super) struct Reports<C> {
@@ -36,6 +41,7 @@ pub(super) struct Reports<C> {
     gate: Gate,
     signals: Signals,
     metrics: Metrics,
+    draining_patience: Duration,
 }
 
 /// A result that the service does not have yet.
@@ -60,6 +66,7 @@ impl<C: ControlPlane> Reports<C> {
             gate,
             signals,
             metrics,
+            draining_patience: DRAINING_PATIENCE,
         }
     }
 
@@ -67,24 +74,31 @@ impl<C: ControlPlane> Reports<C> {
     /// stops: then it stays in the journal for the next one, and false is returned.
     pub(super) async fn send(&self, mut report: Report) -> bool {
         let _counted = self.metrics.in_progress(Gauge::ResultsUndelivered);
+        // Before the first try: an agent that is killed meanwhile cannot say so any more.
+        self.note_uncertain(&report).await;
+        let settlement = tokio::select! {
+            biased;
+            settlement = self.try_until_settled(&mut report) => settlement,
+            () = self.time_is_over() => {
+                tracing::warn!(command = report.command, "the next agent sends the result");
+                return false;
+            }
+        };
+        if let Some(journal) = report.journal {
+            settle(journal, report.command, settlement).await;
+        }
+        true
+    }
+
+    async fn try_until_settled(&self, report: &mut Report) -> Settlement {
         let command = report.command.clone();
         let mut tries = 0;
-        // Before the first: an agent that is killed meanwhile cannot say so any more.
-        self.note_uncertain(&report).await;
         loop {
             tries += 1;
-            let is_last = self.signals.stopping() >= Stopping::Draining;
-            let attempt = tokio::select! {
-                biased;
-                attempt = self.attempt(&report) => attempt,
-                () = self.last_moment() => {
-                    tracing::info!(command, "the next agent sends the result");
-                    return false;
-                }
-            };
-            let Err(error) = attempt else {
+            let stopping = self.signals.stopping();
+            let Err(error) = self.attempt(report).await else {
                 tracing::info!(command, tries, "the service has accepted the result");
-                return self.settle(report, Settlement::Accepted).await;
+                return Settlement::Accepted;
             };
             let given_up_after = match disposition(&error, report.may_have_been_accepted) {
                 Disposition::Retry => GIVEN_UP_AFTER,
@@ -95,11 +109,11 @@ impl<C: ControlPlane> Reports<C> {
                         "an earlier try had been accepted: {}",
                         chain(&error)
                     );
-                    return self.settle(report, Settlement::Accepted).await;
+                    return Settlement::Accepted;
                 }
                 Disposition::RefusedForGood => {
                     tracing::error!(command, "the service refuses the result: {}", chain(&error));
-                    return self.settle(report, Settlement::Refused).await;
+                    return Settlement::Refused;
                 }
             };
             report.may_have_been_accepted |= error.may_have_been_accepted();
@@ -110,15 +124,7 @@ impl<C: ControlPlane> Reports<C> {
                     given_up_after.as_secs() / 60,
                     chain(&error)
                 );
-                return self.settle(report, Settlement::GivenUp).await;
-            }
-            if is_last {
-                tracing::warn!(
-                    command,
-                    "the result did not reach the service; the next agent sends it: {}",
-                    chain(&error)
-                );
-                return false;
+                return Settlement::GivenUp;
             }
             self.metrics.retried(Operation::PutHostCommandComplete);
             let pause = pause_after(tries);
@@ -130,8 +136,8 @@ impl<C: ControlPlane> Reports<C> {
             );
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                // Once more, and then it is the next agent's.
-                () = self.signals.reached(Stopping::Draining) => {}
+                // There may not be much time left.
+                () = self.signals.beyond(stopping) => {}
             }
         }
     }
@@ -154,9 +160,15 @@ impl<C: ControlPlane> Reports<C> {
             .await
     }
 
-    async fn last_moment(&self) {
-        self.signals.reached(Stopping::HandingOver).await;
-        tokio::time::sleep(LAST_MOMENT).await;
+    /// Returns when the agent stops without this result having reached the service.
+    async fn time_is_over(&self) {
+        self.signals.reached(Stopping::Draining).await;
+        tokio::select! {
+            () = self.signals.reached(Stopping::HandingOver) => {
+                tokio::time::sleep(LAST_MOMENT).await;
+            }
+            () = tokio::time::sleep(self.draining_patience) => {}
+        }
     }
 
     async fn note_uncertain(&self, report: &Report) {
@@ -170,13 +182,6 @@ impl<C: ControlPlane> Reports<C> {
             tracing::warn!(command = report.command, "{}", chain(&error));
         }
     }
-
-    async fn settle(&self, report: Report, settlement: Settlement) -> bool {
-        if let Some(journal) = report.journal {
-            settle(journal, report.command, settlement).await;
-        }
-        true
-    }
 }
 
 /// Notes in the journal that nothing of a command remains to be done.
@@ -188,5 +193,95 @@ pub(super) async fn settle(journal: Arc<Journal>, command: String, settlement: S
             "the next agent sends a result again that is settled: {}",
             chain(&error)
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::control_plane::{
+        AcknowledgementReply, HostCommand, ServiceError, SpecificationReply, UpdateReply,
+    };
+    use crate::diagnostics::{Diagnostics, SuccessMessage};
+
+    /// Takes no result, and counts the tries.
+    #[derive(Debug, Default)]
+    struct Unavailable(AtomicUsize);
+
+    fn unavailable<T>() -> Result<T, Error> {
+        Err(Error::Service(Box::new(ServiceError {
+            operation: Operation::PutHostCommandComplete,
+            status: 503,
+            code: None,
+            message: String::new(),
+            request_id: None,
+            retry_after: None,
+            clock_skew: None,
+        })))
+    }
+
+    impl ControlPlane for Unavailable {
+        async fn poll_host_command(&self, _: &str) -> Result<Option<HostCommand>, Error> {
+            unavailable()
+        }
+
+        async fn get_deployment_specification(
+            &self,
+            _: &str,
+            _: &str,
+        ) -> Result<SpecificationReply, Error> {
+            unavailable()
+        }
+
+        async fn put_host_command_acknowledgement(
+            &self,
+            _: &str,
+            _: bool,
+        ) -> Result<AcknowledgementReply, Error> {
+            unavailable()
+        }
+
+        async fn put_host_command_complete(
+            &self,
+            _: &str,
+            _: CompletionStatus,
+            _: &Envelope,
+        ) -> Result<(), Error> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            unavailable()
+        }
+
+        async fn post_host_command_update(
+            &self,
+            _: &str,
+            _: Option<SystemTime>,
+            _: Option<&Envelope>,
+        ) -> Result<UpdateReply, Error> {
+            unavailable()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_draining_agent_does_not_go_on_with_a_result_for_ever() {
+        let client = Arc::new(Unavailable::default());
+        let sender = watch::Sender::new(Stopping::Draining);
+        let signals = Signals::told_by(&sender);
+        let reports = Reports {
+            draining_patience: Duration::from_millis(10),
+            ..Reports::new(Arc::clone(&client), Gate::new(), signals, Metrics::new())
+        };
+        let report = Report {
+            command: "one".to_owned(),
+            verdict: Diagnostics::succeeded(SuccessMessage::Plain),
+            since: SystemTime::now(),
+            may_have_been_accepted: false,
+            journal: None,
+        };
+        assert!(!reports.send(report).await);
+        assert!(client.0.load(Ordering::Relaxed) > 0);
     }
 }

@@ -69,9 +69,29 @@ impl Signals {
         }
     }
 
+    /// Returns when the daemon is to stop further than that.
+    pub(super) async fn beyond(&self, stopping: Stopping) {
+        let mut receiver = self.stopping.clone();
+        if receiver.wait_for(|now| *now > stopping).await.is_err() {
+            // Nobody can say so any more.
+            std::future::pending::<()>().await;
+        }
+    }
+
     /// The same for commands at work.
     pub(super) fn interruption(&self) -> Interruption {
         self.interruption.clone()
+    }
+}
+
+#[cfg(test)]
+impl Signals {
+    /// As if each change of the sender's value were a signal.
+    pub(super) fn told_by(sender: &watch::Sender<Stopping>) -> Self {
+        Self {
+            stopping: sender.subscribe(),
+            interruption: Interrupter::new().1,
+        }
     }
 }
 

@@ -79,19 +79,47 @@ fn a_draining_agent_that_is_told_to_stop_hands_over() {
 }
 
 #[test]
-fn a_result_that_cannot_be_sent_does_not_hold_a_draining_agent() {
+fn a_draining_agent_sends_a_result_again_until_the_service_has_it() {
+    for fault in [Fault::Throttled, Fault::ServerError] {
+        let scene = Scene::with("", "exit 3");
+        let mut running = scene.daemon.start();
+        let deployment = scene.deploy();
+        scene.in_hook();
+        scene
+            .daemon
+            .service
+            .fault(Operation::Complete, When::Next(2), fault);
+        running.signal(Signal::SIGQUIT);
+        draining(&scene);
+        scene.release();
+        assert!(running.wait().success());
+        // By the same agent.
+        scene.assert_failed(&deployment, 4);
+        assert!(scene.daemon.at_work().is_empty());
+    }
+}
+
+#[test]
+fn a_draining_agent_with_a_result_that_cannot_be_sent_hands_over_when_told_to_stop() {
     let scene = Scene::with("", "exit 3");
-    scene.release();
-    let deployment = scene.deploy();
     let mut running = scene.daemon.start();
-    eventually("the hook to have run", || !scene.ran().is_empty());
-    scene
-        .daemon
-        .service
-        .fault(Operation::Complete, When::Always, Fault::ServerError);
+    let deployment = scene.deploy();
+    scene.in_hook();
+    let service = &scene.daemon.service;
+    service.fault(Operation::Complete, When::Always, Fault::ServerError);
+    let before = service.calls().len();
     running.signal(Signal::SIGQUIT);
-    assert!(running.wait().success());
-    scene.daemon.service.heal();
+    draining(&scene);
+    scene.release();
+    service.wait_for("the result to be sent again", |calls| {
+        let tries = calls[before..]
+            .iter()
+            .filter(|call| call.operation == Some(Operation::Complete));
+        tries.count() > 2
+    });
+    assert_eq!(running.ended(), None);
+    end_by(&mut running, Signal::SIGTERM);
+    service.heal();
     let _second = scene.daemon.start();
     scene.assert_failed(&deployment, 4);
 }
