@@ -187,7 +187,7 @@ impl Client {
             )
         });
         let result = self
-            .exchange(request, headers, &secrets, exchange.as_ref())
+            .exchange(request, headers, &credentials, &secrets, exchange.as_ref())
             .await;
         if let (Some(exchange), Err(error)) = (&exchange, &result) {
             exchange.failed(error);
@@ -199,6 +199,7 @@ impl Client {
         &self,
         request: Request,
         headers: HeaderMap,
+        credentials: &Credentials,
         secrets: &Secrets,
         exchange: Option<&Exchange>,
     ) -> Result<Vec<u8>, Error> {
@@ -227,7 +228,8 @@ impl Client {
             exchange.body(&body, secrets);
         }
         if !status.is_success() {
-            let error = ServiceError::read(operation, status, &headers, &body, received, secrets);
+            let error =
+                ServiceError::read(operation, status, &headers, &body, received, credentials);
             return Err(Error::Service(Box::new(error)));
         }
         check_content_type(operation, &headers)?;

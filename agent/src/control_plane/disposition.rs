@@ -85,6 +85,7 @@ mod tests {
             status,
             code: Some(code.to_owned()),
             message: message.to_owned(),
+            access_key_id: String::new(),
             request_id: None,
             retry_after: None,
             clock_skew: None,

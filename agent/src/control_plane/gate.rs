@@ -167,6 +167,7 @@ mod tests {
             status,
             code: None,
             message: String::new(),
+            access_key_id: String::new(),
             request_id: None,
             retry_after,
             clock_skew: None,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use aws_credential_types::Credentials;
 use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
@@ -21,6 +22,8 @@ pub struct ServiceError {
     pub code: Option<String>,
     /// The message, as one short line.
     pub message: String,
+    /// The public part of the key that the call was signed with.
+    pub access_key_id: String,
     /// What AWS's support asks for.
     pub request_id: Option<String>,
     /// How long not to ask again.
@@ -103,8 +106,9 @@ impl ServiceError {
         headers: &HeaderMap,
         body: &[u8],
         received: SystemTime,
-        secrets: &Secrets,
+        credentials: &Credentials,
     ) -> Self {
+        let secrets = Secrets::of(credentials);
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let json = serde_json::from_slice::<serde_json::Value>(body).ok();
         let member = |names: [&str; 2]| {
@@ -136,6 +140,7 @@ impl ServiceError {
             status: status.as_u16(),
             code: code.and_then(short_code),
             message: secrets.message(&message),
+            access_key_id: credentials.access_key_id().to_owned(),
             request_id: ["x-amzn-requestid", "x-amz-request-id"]
                 .iter()
                 .find_map(|name| text(name))

@@ -181,6 +181,7 @@ mod tests {
             status,
             code: Some(code.to_owned()),
             message: String::new(),
+            access_key_id: String::new(),
             request_id: None,
             retry_after: None,
             clock_skew: None,

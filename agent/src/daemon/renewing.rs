@@ -5,8 +5,6 @@
 
 use std::time::SystemTime;
 
-use aws_credential_types::provider::ProvideCredentials as _;
-
 use crate::control_plane::{
     AcknowledgementReply, CompletionStatus, ControlPlane, Envelope, Error, HostCommand,
     ServiceErrorKind, SpecificationReply, UpdateReply,
@@ -23,21 +21,21 @@ pub(super) struct Renewing<C> {
 impl<C: ControlPlane> Renewing<C> {
     async fn attempt<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let result = call.await;
-        let refused = result
-            .as_ref()
-            .err()
-            .and_then(Error::service)
-            .is_some_and(|error| {
-                matches!(
-                    error.kind(),
-                    ServiceErrorKind::ExpiredCredentials | ServiceErrorKind::UnknownCredentials
-                )
-            });
-        // What cannot be provided now was not refused either.
-        if refused && let Ok(current) = self.credentials.provide_credentials().await {
-            self.credentials.refuse(current.access_key_id()).await;
+        if let Err(error) = &result {
+            renew_after(&self.credentials, error).await;
         }
         result
+    }
+}
+
+/// Has the credentials renewed when `error` says that those are not good any more with which the
+/// call was signed. By now there may be others, after another call.
+async fn renew_after(credentials: &HostCredentials, error: &Error) {
+    if let Some(error) = error.service()
+        && let ServiceErrorKind::ExpiredCredentials | ServiceErrorKind::UnknownCredentials =
+            error.kind()
+    {
+        credentials.refuse(&error.access_key_id).await;
     }
 }
 
@@ -87,5 +85,58 @@ impl<C: ControlPlane> ControlPlane for Renewing<C> {
             self.client
                 .post_host_command_update(command, estimated_completion_time, diagnostics);
         self.attempt(call).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::provider::ProvideCredentials as _;
+
+    use super::*;
+    use crate::control_plane::{Operation, ServiceError};
+    use crate::identity::OnPremisesCredentials;
+
+    fn expired(access_key_id: &str) -> Error {
+        Error::Service(Box::new(ServiceError {
+            operation: Operation::PollHostCommand,
+            status: 400,
+            code: Some("ExpiredTokenException".to_owned()),
+            message: String::new(),
+            access_key_id: access_key_id.to_owned(),
+            request_id: None,
+            retry_after: None,
+            clock_skew: None,
+        }))
+    }
+
+    #[tokio::test]
+    async fn only_the_key_that_the_call_was_signed_with_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("credentials");
+        let write = |key: &str| {
+            let text = format!(
+                "[default]\naws_access_key_id = {key}\naws_secret_access_key = s\n\
+                 aws_session_token = t\n"
+            );
+            fs_err::write(&file, text).unwrap();
+        };
+        write("FIRST");
+        let credentials = HostCredentials::on_premises(&OnPremisesCredentials::Session {
+            credentials_file: file.clone(),
+        });
+        let key = async || {
+            let found = credentials.provide_credentials().await.unwrap();
+            found.access_key_id().to_owned()
+        };
+        assert_eq!(key().await, "FIRST");
+        write("SECOND");
+        // Two calls that were signed with the first key are refused, one after the other.
+        renew_after(&credentials, &expired("FIRST")).await;
+        assert_eq!(key().await, "SECOND");
+        write("THIRD");
+        renew_after(&credentials, &expired("FIRST")).await;
+        assert_eq!(key().await, "SECOND");
+        renew_after(&credentials, &expired("SECOND")).await;
+        assert_eq!(key().await, "THIRD");
     }
 }

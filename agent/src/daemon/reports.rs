@@ -218,6 +218,7 @@ mod tests {
             status: 503,
             code: None,
             message: String::new(),
+            access_key_id: String::new(),
             request_id: None,
             retry_after: None,
             clock_skew: None,

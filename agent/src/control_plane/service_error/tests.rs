@@ -1,13 +1,12 @@
 use std::time::UNIX_EPOCH;
 
-use aws_credential_types::Credentials;
 use rstest::rstest;
 
 use super::*;
 
 fn read(status: u16, headers: &[(&'static str, &str)], body: &str) -> ServiceError {
     let token = Some("session-token".to_owned());
-    let secrets = Secrets::of(&Credentials::new("AKID", "secret-key", token, None, "test"));
+    let credentials = Credentials::new("AKID", "secret-key", token, None, "test");
     let headers = headers
         .iter()
         .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
@@ -19,7 +18,7 @@ fn read(status: u16, headers: &[(&'static str, &str)], body: &str) -> ServiceErr
         body.as_bytes(),
         // 1994-11-06T08:49:37Z
         UNIX_EPOCH + Duration::from_secs(784_111_777),
-        &secrets,
+        &credentials,
     )
 }
 
