@@ -61,7 +61,7 @@ fn look_at(process: &Process, marks: &[String]) -> Look {
     if is_runner(process.pid) {
         return Look::Runner;
     }
-    match fs::read(format!("/proc/{}/environ", process.pid)) {
+    match fs::read(process.directory().join("environ")) {
         Ok(environment) => {
             let has = |mark: &String| {
                 environment
@@ -228,6 +228,7 @@ mod tests {
             session,
             start_time,
             ended: false,
+            headless: false,
         }
     }
 

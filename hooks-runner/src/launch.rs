@@ -457,6 +457,7 @@ impl Interrupter {
                     session: started.pid,
                     start_time: started.start_time,
                     ended: false,
+                    headless: false,
                 };
                 processes::signal(&runner, Signal::SIGINT)
             }

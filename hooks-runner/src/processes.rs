@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use nix::errno::Errno;
@@ -29,8 +29,31 @@ pub(crate) struct Process {
     pub(crate) session: i32,
     /// In clock ticks since boot: with the pid, unique until the next boot.
     pub(crate) start_time: u64,
-    /// Ended and not yet reaped.
+    /// Ended and not yet reaped: nothing of it runs any more, and a wait for it does not block.
     pub(crate) ended: bool,
+    /// Its main thread has ended, and others go on.
+    pub(crate) headless: bool,
+}
+
+impl Process {
+    /// Where /proc shows what it has: the main thread of a headless process has neither
+    /// environment nor descriptors any more, so that another one is asked.
+    pub(crate) fn directory(&self) -> PathBuf {
+        let whole = PathBuf::from(format!("/proc/{}", self.pid));
+        if !self.headless {
+            return whole;
+        }
+        let main = self.pid.to_string();
+        fs::read_dir(whole.join("task"))
+            .ok()
+            .and_then(|mut threads| {
+                threads.find_map(|thread| {
+                    let thread = thread.ok()?;
+                    (thread.file_name() != main.as_str()).then(|| thread.path())
+                })
+            })
+            .unwrap_or(whole)
+    }
 }
 
 /// Process `pid`.
@@ -44,7 +67,12 @@ pub(crate) fn process(pid: i32) -> io::Result<Process> {
     })
 }
 
-/// proc(5): `pid (comm) state ppid pgrp session ...`, the start time is field 22. The name may hold anything.
+/// proc(5): `pid (comm) state ppid pgrp session ...`, the number of threads is field 20, the start
+/// time 22. The name may hold anything.
+///
+/// The state is the main thread's. When that has ended alone, the process shows as a zombie that
+/// cannot be reaped, and lives: the number of threads tells, because it counts the main thread
+/// until it is reaped and the others until they end.
 fn parse_stat(text: &[u8]) -> Option<Process> {
     let open = text.iter().position(|byte| *byte == b'(')?;
     let close = text.iter().rposition(|byte| *byte == b')')?;
@@ -53,12 +81,15 @@ fn parse_stat(text: &[u8]) -> Option<Process> {
         .ok()?
         .split_ascii_whitespace()
         .collect();
+    let main_has_ended = matches!(*fields.first()?, "Z" | "X" | "x");
+    let others = fields.get(17)?.parse::<u32>().ok()? > 1;
     Some(Process {
         pid: pid.parse().ok()?,
         parent: fields.get(1)?.parse().ok()?,
         session: fields.get(3)?.parse().ok()?,
         start_time: fields.get(19)?.parse().ok()?,
-        ended: matches!(*fields.first()?, "Z" | "X" | "x"),
+        ended: main_has_ended && !others,
+        headless: main_has_ended && others,
     })
 }
 
@@ -142,8 +173,12 @@ pub(crate) fn holders(pipes: &[(Stream, u64)]) -> (Vec<Holder>, bool) {
         if pid == own {
             continue;
         }
-        let entries = match fs::read_dir(format!("/proc/{pid}/fd")) {
-            Ok(entries) => entries,
+        let shown = process(pid).and_then(|process| {
+            let entries = fs::read_dir(process.directory().join("fd"))?;
+            Ok((process, entries))
+        });
+        let (process, entries) = match shown {
+            Ok(shown) => shown,
             Err(error) => {
                 all_visible &= error.kind() != io::ErrorKind::PermissionDenied;
                 continue;
@@ -171,7 +206,7 @@ pub(crate) fn holders(pipes: &[(Stream, u64)]) -> (Vec<Holder>, bool) {
             streams.sort_by_key(|stream| *stream == Stream::Stderr);
             found.push(Holder {
                 pid,
-                command: command(pid),
+                command: command(&process),
                 streams,
             });
         }
@@ -191,14 +226,15 @@ fn pipe_inode(target: &Path) -> Option<u64> {
 
 /// The program, and the file it interprets if that is its first argument. Not the others: people
 /// pass passwords there.
-pub(crate) fn command(pid: i32) -> String {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+pub(crate) fn command(process: &Process) -> String {
+    let directory = process.directory();
+    let line = fs::read(directory.join("cmdline")).unwrap_or_default();
     let mut words = line
         .split(|byte| *byte == 0)
         .filter(|word| !word.is_empty());
     let mut text = match words.next() {
         Some(program) => String::from_utf8_lossy(program).into_owned(),
-        None => fs::read(format!("/proc/{pid}/comm"))
+        None => fs::read(directory.join("comm"))
             .map(|name| String::from_utf8_lossy(name.trim_ascii_end()).into_owned())
             .unwrap_or_default(),
     };
@@ -219,6 +255,8 @@ pub(crate) fn command(pid: i32) -> String {
 mod tests {
     use std::os::fd::AsRawFd as _;
 
+    use rstest::rstest;
+
     use super::*;
 
     #[test]
@@ -231,11 +269,28 @@ mod tests {
                 parent: 7,
                 session: 43,
                 start_time: 12345,
-                ended: false
+                ended: false,
+                headless: false
             })
         );
         assert_eq!(parse_stat(b"42 (x"), None);
         assert_eq!(parse_stat(b""), None);
+    }
+
+    #[rstest]
+    #[case::ended("Z", 1, true, false)]
+    #[case::only_its_main_thread_has_ended("Z", 2, false, true)]
+    #[case::being_reaped("X", 0, true, false)]
+    #[case::running("S", 2, false, false)]
+    fn a_process_lives_for_as_long_as_one_of_its_threads(
+        #[case] state: &str,
+        #[case] threads: u32,
+        #[case] ended: bool,
+        #[case] headless: bool,
+    ) {
+        let text = format!("42 (x) {state} 7 42 43 0 -1 0 0 0 0 0 0 0 0 0 20 0 {threads} 0 9 0 0");
+        let process = parse_stat(text.as_bytes()).unwrap();
+        assert_eq!((process.ended, process.headless), (ended, headless));
     }
 
     #[test]

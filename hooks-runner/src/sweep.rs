@@ -155,7 +155,7 @@ impl<'a> Broom<'a> {
                 .entry((process.pid, process.start_time))
                 .or_insert_with(|| LeftOver {
                     pid: process.pid,
-                    command: processes::command(process.pid),
+                    command: processes::command(process),
                 });
         }
         Ok(members)

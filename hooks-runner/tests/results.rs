@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Fixture, exists, is_alive, wait_for};
+use common::{Fixture, HEADLESS, exists, is_alive, wait_for};
 use fs_err as fs;
 use hooks_runner::{
     LaunchError, Outcome, OutputsLeftOpen, Request, RunState, ScriptResult, Signal, Stream,
@@ -283,6 +283,49 @@ const DAEMON: &str = r#"setsid sh -c 'echo $$ > "$DIR/daemon"
     printf unfinished' &
     until [ -s "$DIR/daemon" ]; do sleep 0.02; done
     echo started"#;
+
+/// Another process of this test: starts a daemon without a main thread.
+#[test]
+fn headless() {
+    common::start_headless();
+}
+
+/// Waits for the outcome, which no process of the script may hold up.
+fn outcome_of(running: hooks_runner::Running) -> Outcome {
+    let waiter = std::thread::spawn(move || running.wait().unwrap());
+    wait_for("the outcome", || waiter.is_finished().then_some(()));
+    waiter.join().unwrap()
+}
+
+#[test]
+fn a_daemon_whose_main_thread_has_ended_holds_up_no_timeout_and_does_not_survive_it() {
+    let mut fixture = Fixture::sh(&format!("{HEADLESS}; sleep 60")).headless();
+    fixture.request.timeout_seconds = 1;
+    let running = fixture.launch();
+    let daemon = fixture.pid("headless");
+    let outcome = outcome_of(running);
+    assert_eq!(outcome.result, ScriptResult::TimedOut { seconds: 1 });
+    assert_eq!(outcome.warnings, Vec::<String>::new());
+    assert!(!is_alive(daemon));
+}
+
+#[test]
+fn a_daemon_whose_main_thread_has_ended_is_named_when_it_holds_output() {
+    let holding = HEADLESS.replace("> /dev/null 2>&1", "");
+    let fixture = Fixture::sh(&holding).headless();
+    let running = fixture.launch();
+    let daemon = fixture.pid("headless");
+    wait_for("the warning", || {
+        fixture.scripts_log().contains("[warning]").then_some(())
+    });
+    assert!(
+        fixture.scripts_log().contains(&format!("pid {daemon}")),
+        "{}",
+        fixture.scripts_log()
+    );
+    kill(daemon, signal::SIGKILL).unwrap();
+    assert_eq!(outcome_of(running).result, ScriptResult::Succeeded);
+}
 
 /// The daemon lives, prints on, and what it prints reaches the log.
 fn daemon_lives_on(fixture: &Fixture, expected: &[&str]) {

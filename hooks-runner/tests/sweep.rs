@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Fixture, is_alive, lacks_root, program, wait_for};
+use common::{Fixture, HEADLESS, is_alive, lacks_root, program, wait_for};
 use fs_err as fs;
 use hooks_runner::{LaunchError, RunDirError, RunState, RunasVia, Swept, sweep};
 use nix::sys::signal::{self, kill};
@@ -115,6 +115,22 @@ fn a_child_without_marks_in_its_own_session_is_found_by_its_parent() {
     let [_, bare] = orphaned(&fixture, ["main", "bare"]);
     assert!(pids(&sweep(&fixture.run_dir()).unwrap()).contains(&bare.as_raw()));
     assert!(!is_alive(bare));
+}
+
+/// Another process of this test: starts a daemon without a main thread.
+#[test]
+fn headless() {
+    common::start_headless();
+}
+
+#[test]
+fn a_daemon_whose_main_thread_has_ended_is_found_by_its_marks() {
+    let fixture = hook("AfterInstall", &format!("{HEADLESS}; stays main"))
+        .headless()
+        .ends("main");
+    let [_, daemon] = orphaned(&fixture, ["main", "headless"]);
+    assert!(pids(&sweep(&fixture.run_dir()).unwrap()).contains(&daemon.as_raw()));
+    assert!(!is_alive(daemon));
 }
 
 #[test]

@@ -200,6 +200,45 @@ fn nothing_of_a_timed_out_hook_under_sudo_survives() {
     }
 }
 
+/// Another process of this test: becomes root for good, as a setuid program may, and stays longer
+/// than any runner may wait for it.
+#[test]
+fn becomes_root() {
+    if let Some(pid_file) = std::env::var_os("BECOMES_ROOT") {
+        let root = 0.into();
+        nix::unistd::setresuid(root, root, root).unwrap();
+        fs::write(pid_file, format!("{}\n", std::process::id())).unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(60));
+    }
+}
+
+#[test]
+fn a_script_that_may_not_be_ended_holds_up_no_timeout() {
+    if lacks_root() {
+        return;
+    }
+    let mut fixture = Fixture::sh("").ends("pid");
+    // For the user alone, as long as there is such a program in it.
+    fs::set_permissions(fixture.directory.path(), PermissionsExt::from_mode(0o700)).unwrap();
+    let program = fixture.path("program");
+    common::copy_program(std::env::current_exe().unwrap(), &program);
+    fs::set_permissions(&program, PermissionsExt::from_mode(0o4755)).unwrap();
+    let script = format!(
+        "#!/bin/sh\nBECOMES_ROOT='{}' exec '{}' --exact becomes_root\n",
+        fixture.path("pid").display(),
+        program.display()
+    );
+    fs::write(&fixture.request.script, script).unwrap();
+    let outcome = run_as_user(&mut fixture, |request| request.timeout_seconds = 1);
+    assert_eq!(outcome.result, ScriptResult::TimedOut { seconds: 1 });
+    let pid = fixture.pid("pid");
+    assert!(common::is_alive(pid), "it was waited for: {outcome:?}");
+    let named = |warning: &String| {
+        warning.contains("could not be ended") && warning.contains(&pid.to_string())
+    };
+    assert!(outcome.warnings.iter().any(named), "{outcome:?}");
+}
+
 #[test]
 fn a_script_that_others_own_cannot_be_made_executable() {
     if lacks_root() {

@@ -2,7 +2,7 @@
 
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::{Family, Supervisor};
@@ -62,7 +62,7 @@ impl Supervisor<'_> {
         let mut family = processes::descendants(own).ok()?;
         for process in &family {
             if process.ended && process.parent == own && process.pid != self.script.as_raw() {
-                let _ = waitpid(Pid::from_raw(process.pid), None);
+                reap(Pid::from_raw(process.pid));
             }
         }
         family.retain(|process| !process.ended);
@@ -82,14 +82,26 @@ impl Supervisor<'_> {
                 // It hides the others; they are reaped once it is, or in the sweep.
                 return;
             }
-            let _ = waitpid(pid, None);
+            if !reap(pid) {
+                return;
+            }
         }
     }
 
+    /// Reaps the script. One that even SIGKILL could not end, because we may not or it hangs in
+    /// the kernel, is left to whoever adopts it: its result is known without its end.
     pub(super) fn reap_script(&mut self) {
         if !self.reaped {
-            let _ = waitpid(self.script, None);
-            self.reaped = true;
+            self.reaped = reap(self.script);
         }
     }
+}
+
+/// Reaps `child` if it has ended; whether it is no child any more. Never waits: a script's
+/// timeout, and every request to stop, must come through whatever its processes do.
+fn reap(child: Pid) -> bool {
+    !matches!(
+        waitpid(child, Some(WaitPidFlag::WNOHANG)),
+        Ok(WaitStatus::StillAlive)
+    )
 }

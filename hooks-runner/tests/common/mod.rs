@@ -199,13 +199,61 @@ pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) 
     }
 }
 
-/// Whether the process is there and has not ended.
+/// Whether the process is there and has not ended, nor only its main thread.
 pub(crate) fn is_alive(pid: Pid) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
         return false;
     };
-    let state = stat.rsplit(')').next().unwrap().trim();
-    !state.starts_with('Z') && !state.starts_with('X')
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    let threads: u32 = fields[17].parse().unwrap();
+    !matches!(fields[0], "Z" | "X") || threads > 1
+}
+
+/// For scripts, with [`Fixture::headless`]: starts a daemon whose main thread has ended, in a
+/// session of its own. Its pid file is there once that has ended.
+pub(crate) const HEADLESS: &str = r#""$TEST" --exact headless > /dev/null 2>&1"#;
+
+impl Fixture {
+    /// Tells the script of [`HEADLESS`], and ends its daemon.
+    pub(crate) fn headless(mut self) -> Self {
+        let program = std::env::current_exe().unwrap();
+        self.environment.push(("TEST".into(), program.into()));
+        self.ends("headless")
+    }
+}
+
+/// Starts the daemon of [`HEADLESS`]: to be called by a test of the name `headless`, which does
+/// nothing when nobody has started it so.
+#[expect(unsafe_code, reason = "no library ends a main thread alone")]
+pub(crate) fn start_headless() {
+    let (Some(directory), Some(_)) = (std::env::var_os("DIR"), std::env::var_os("TEST")) else {
+        return;
+    };
+    // A test's thread is none's main thread; that of a child is.
+    // SAFETY: the child takes no lock that another thread of this process may have held.
+    if let nix::unistd::ForkResult::Parent { .. } = unsafe { nix::unistd::fork() }.unwrap() {
+        return;
+    }
+    let own = nix::unistd::setsid().unwrap();
+    std::thread::spawn(move || {
+        wait_for("the main thread's end", || {
+            let stat = fs::read_to_string(format!("/proc/{own}/stat")).unwrap();
+            stat.contains(") Z ").then_some(())
+        });
+        fs::write(Path::new(&directory).join("headless"), format!("{own}\n")).unwrap();
+        loop {
+            std::thread::sleep(PATIENCE);
+        }
+    });
+    // SAFETY: the call takes a number and ends this thread; what it owns is never freed.
+    unsafe {
+        nix::libc::syscall(nix::libc::SYS_exit, 0);
+    }
 }
 
 /// True when the test must be skipped for want of root; never in CI.
