@@ -23,7 +23,7 @@ use crate::config::{Config, ConfigError};
 use crate::control_plane::{Client, ClientError, Gate, Settings, SettingsError};
 use crate::error::chain;
 use crate::executor::{Host, runner_program, source_settings};
-use crate::hooks::{HookBase, profile_environment};
+use crate::hooks::{HookBase, ProfileOnly, profile_environment};
 use crate::http::{ProxyError, TrustError, TrustRoots};
 use crate::identity::{
     ChainSettings, HostCredentials, HostEnvironment, HostEnvironmentError, HostIdentity, Imds,
@@ -273,7 +273,12 @@ async fn hook_base(config: &Config) -> HookBase {
         return own;
     }
     match profile_environment(Path::new("/etc/profile"), &own.variables).await {
-        Ok(base) => base,
+        Ok(base) => {
+            if let Some(found) = ProfileOnly::find(config, &own.variables, &base) {
+                tracing::warn!("{found}; {}", ProfileOnly::REMEDY);
+            }
+            base
+        }
         Err(error) => {
             tracing::warn!("{}; hooks do without it", chain(&error));
             own

@@ -4,8 +4,10 @@
 
 mod environment;
 mod profile;
+mod profile_only;
 mod request;
 
 pub use environment::{EnvironmentRules, deployment_variables, hook_environment};
 pub use profile::{HookBase, ProfileError, profile_environment};
+pub use profile_only::ProfileOnly;
 pub use request::{HookSettings, request};

@@ -35,7 +35,7 @@ fn what_needs_the_configuration_is_skipped_without_one() {
     let daemon = DaemonHost::with_configuration("verbose: perhaps");
     let examined = Examination::of(&daemon).run();
     examined.assert_failed(&["configuration"], "verbose", "correct it");
-    assert_eq!(examined.names_with("skipped").len(), 13);
+    assert_eq!(examined.names_with("skipped").len(), 14);
 }
 
 #[rstest]

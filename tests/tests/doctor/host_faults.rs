@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use integration_tests::{DaemonHost, agent, running_as_root};
 use nix::fcntl::{Flock, FlockArg};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
 use rstest::rstest;
 
 use crate::examined::Examination;
@@ -102,6 +103,51 @@ fn another_agent() {
     fs_err::remove_file(&pid).unwrap();
     let examined = Examination::of(&daemon).run();
     examined.assert_failed(&["other agent"], "does not tell which process", "stop it");
+}
+
+/// What this thread starts finds `content` in /etc/profile.
+fn with_profile(host: &DaemonHost, content: &str) {
+    const NONE: Option<&str> = None;
+    unshare(CloneFlags::CLONE_NEWNS).unwrap();
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(NONE, "/", NONE, private, NONE).unwrap();
+    let file = host.host.path("profile");
+    fs_err::write(&file, content).unwrap();
+    mount(Some(&file), "/etc/profile", NONE, MsFlags::MS_BIND, NONE).unwrap();
+}
+
+#[test]
+fn proxies_and_certificates_of_the_profile_that_the_agent_does_not_have() {
+    if !running_as_root("mounting") {
+        return;
+    }
+    let daemon = DaemonHost::default();
+    let text = fs_err::read_to_string(daemon.host.configuration()).unwrap();
+    let text = text.replace("profile_environment: false", "profile_environment: true");
+    fs_err::write(daemon.host.configuration(), text).unwrap();
+    with_profile(
+        &daemon,
+        "https_proxy=http://user:hush-hush@proxy.invalid:3128\nexport AWS_CA_BUNDLE=/no/such/file\n",
+    );
+    let mut running = daemon.start();
+    daemon.service.wait_for("a poll", |calls| !calls.is_empty());
+    let examined = Examination::of(&daemon).run();
+    examined.assert_healthy();
+    let check = examined.check("profile");
+    assert_eq!(check["status"], "warning", "{check:#}");
+    let log = daemon.log();
+    for said in [check["detail"].as_str().unwrap(), log.as_str()] {
+        assert!(
+            said.contains("/etc/profile sets https_proxy, AWS_CA_BUNDLE"),
+            "{said}"
+        );
+        assert!(!said.contains("hush"), "{said}");
+    }
+    assert!(check["remedy"].as_str().unwrap().contains("proxy_uri"));
+    running.stop();
+    // Nobody is started whose environment could be another.
+    let examined = Examination::of(&daemon).run();
+    assert_eq!(examined.status("profile"), "skipped");
 }
 
 #[test]

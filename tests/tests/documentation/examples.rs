@@ -140,7 +140,13 @@ fn check(path: &Path, configuration: &str) -> Result<(), String> {
 }
 
 /// Names with underscores in running text that are no settings.
-const NO_SETTINGS: [&str; 3] = ["agent_version", "file_exists_behavior", "node_modules"];
+const NO_SETTINGS: [&str; 5] = [
+    "agent_version",
+    "file_exists_behavior",
+    "node_modules",
+    "http_proxy",
+    "https_proxy",
+];
 
 /// Keys and words of `agent plan --output json`.
 const OF_A_PLAN: [&str; 19] = [

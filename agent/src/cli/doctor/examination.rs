@@ -11,7 +11,7 @@ use super::tls::Reach;
 use super::way::Way;
 use super::{
     clock, configuration, credentials, directories, disk, identity, name_resolution, other_agent,
-    permission, proxy, runner, s3, tcp, tls, way,
+    permission, profile, proxy, runner, s3, tcp, tls, way,
 };
 use crate::bundle::Credentials;
 use crate::cli::arguments::{DoctorArguments, Output};
@@ -78,6 +78,7 @@ async fn examine(named: Option<&Path>, report: &mut Report) {
     let Some(config) = config else {
         let rest = [
             "other agent",
+            "profile",
             "directories",
             "disk space",
             "inodes",
@@ -101,6 +102,7 @@ async fn examine_host(config: &Config, report: &mut Report) {
     let (pids, program) = (config.pid_dir.clone(), config.program_name.to_string());
     let finding = looking(move || other_agent::check(&pids, &program)).await;
     report.add("other agent", finding);
+    report.add("profile", profile::check(config).await);
     let written = vec![
         ("root_dir", config.root_dir.clone()),
         ("log_dir", config.log_dir.clone()),

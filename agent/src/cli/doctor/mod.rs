@@ -18,6 +18,7 @@ mod identity;
 mod name_resolution;
 mod other_agent;
 mod permission;
+mod profile;
 mod proxy;
 mod report;
 mod runner;

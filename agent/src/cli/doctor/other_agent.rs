@@ -49,7 +49,7 @@ fn holder(directory: &Path, program: &str, is_configured: bool) -> Finding {
 
 /// Whether the process runs this program. The agent's processes may be looked into by root only;
 /// others see the name.
-fn is_this_agent(pid: i32) -> bool {
+pub(super) fn is_this_agent(pid: i32) -> bool {
     let of = |path: &Path| fs_err::metadata(path).map(|file| (file.dev(), file.ino()));
     let own = std::env::current_exe().and_then(|path| of(&path));
     let running = PathBuf::from(format!("/proc/{pid}/exe"));
