@@ -22,7 +22,7 @@ pub(super) struct DailyFile {
     program: String,
     mode: u32,
     file: File,
-    /// The day that the file's content belongs to.
+    /// The day that the end of the file's content belongs to.
     day: Date,
 }
 
@@ -49,8 +49,16 @@ impl DailyFile {
         let path = self.path();
         if self.day != today && self.is_at(&path) {
             let aside = format!("{}.{}.log", self.program, self.day.strftime("%Y%m%d"));
-            fs::rename(&path, self.directory.join(aside))?;
-            self.drop_old_ones();
+            // A rename would replace the file of that day: there is one when the clock has been in
+            // another day before. Then the lines of the next day follow in the same file.
+            match fs::hard_link(&path, self.directory.join(aside)) {
+                Ok(()) => {
+                    fs::remove_file(&path)?;
+                    self.drop_old_ones();
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
         }
         if !self.is_at(&path) {
             (self.file, self.day) = open(&path, self.mode)?;
@@ -183,6 +191,35 @@ mod tests {
             "{names:?}"
         );
         assert!(names.contains(&"agent.other.log".to_owned()), "{names:?}");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_loses_no_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = DailyFile::open(directory.path(), "agent", 0o644).unwrap();
+        let (first, second) = (log.day, log.day.tomorrow().unwrap());
+        for (day, line) in [
+            (first, "one\n"),
+            (second, "two\n"),
+            (first, "three\n"),
+            (second, "four\n"),
+            (second.tomorrow().unwrap(), "five\n"),
+            (first, "six\n"),
+        ] {
+            log.refresh(day).unwrap();
+            log.file.write_all(line.as_bytes()).unwrap();
+        }
+        let names = names(directory.path());
+        let text: String = names
+            .iter()
+            .map(|name| fs::read_to_string(directory.path().join(name)).unwrap())
+            .collect();
+        let mut lines: Vec<&str> = text.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, ["five", "four", "one", "six", "three", "two"]);
+        let aside = format!("agent.{}.log", first.strftime("%Y%m%d"));
+        let aside = fs::read_to_string(directory.path().join(aside)).unwrap();
+        assert_eq!(aside, "one\n", "{names:?}");
     }
 
     #[test]
