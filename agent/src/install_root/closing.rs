@@ -37,7 +37,6 @@ pub fn close_agent_directories(config: &Config, mut complain: impl FnMut(&io::Er
     let state = [
         config.pid_dir.clone(),
         root.tracking_directory(),
-        config.root_dir.join("pending-completions"),
         root.instructions_directory(),
     ];
     if let Some(parent) = config
@@ -215,7 +214,6 @@ mod tests {
             ("root/deployment-instructions/g-cleanup", 0o600),
             ("root/ongoing-deployment", 0o700),
             ("root/ongoing-deployment/d-1", 0o600),
-            ("root/pending-completions", 0o700),
             ("root/deployment-logs", 0o750),
             (
                 "root/deployment-logs/codedeploy-agent-deployments.log",

@@ -184,7 +184,6 @@ fn directories_are_closed_on_request() {
         ("pid", 0o700),
         ("deployment-root", 0o711),
         ("deployment-root/ongoing-deployment", 0o700),
-        ("deployment-root/pending-completions", 0o700),
         ("deployment-root/deployment-instructions", 0o700),
         ("deployment-root/group-1", 0o711),
         ("deployment-root/group-1/d-1", 0o711),
