@@ -77,6 +77,9 @@ pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
     for warning in &loaded.warnings {
         tracing::warn!(configuration = %path.display(), "{warning}");
     }
+    if let Some(limits) = daemon::limits_without_root() {
+        tracing::warn!("{limits}");
+    }
     close_agent_directories(&config, |error| tracing::warn!("{error}"));
     close_log_directory(&config, |error| tracing::warn!("{error}"));
     if let Ok(program) = std::env::current_exe()

@@ -32,6 +32,8 @@ mod workshop;
 
 pub use metrics::{AskError, ask};
 pub use pid_file::{PidFile, PidFileError};
-pub use privileges::{PrivilegeError, become_configured_user, configured_user};
+pub use privileges::{
+    PrivilegeError, become_configured_user, configured_user, limits_without_root,
+};
 pub use service::{ServiceError, Stopped, run};
 pub use service_manager::tell_why_not;

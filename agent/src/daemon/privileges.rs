@@ -81,6 +81,18 @@ pub fn become_configured_user(config: &Config) -> Result<(), PrivilegeError> {
     }
 }
 
+/// What a daemon that is not root cannot do, for its log.
+pub fn limits_without_root() -> Option<String> {
+    let own = geteuid();
+    (!own.is_root()).then(|| {
+        format!(
+            "this agent is not root but user id {own}: it cannot set owners, cannot run hooks as \
+             other users except through sudo, and writes only where this user may; start it as \
+             root if deployments need more"
+        )
+    })
+}
+
 /// Groups first: afterwards there is no right to change them.
 fn switch(user: Option<&User>, group: Option<Gid>) -> Result<(), Errno> {
     let gid = group.or(user.map(|user| user.gid));

@@ -144,6 +144,9 @@ fn the_daemon_becomes_the_configured_user() {
         status.contains(&format!("Uid:\t{uid}\t{uid}\t{uid}\t{uid}")),
         "{status}"
     );
+    let log = daemon.log();
+    let told = log.matches("this agent is not root but user id 1").count();
+    assert_eq!(told, 1, "{log}");
     // Hooks run all the same: the runner is found although the agent cannot be dumped.
     let deployment = daemon.deploy("d-1", "b.zip");
     assert_eq!(
