@@ -28,7 +28,7 @@ pub use deployment::{Deployment, Started};
 pub use footprint::Footprint;
 pub use host::TestHost;
 pub use outcome::{Event, Outcome};
-pub use privilege::running_as_root;
+pub use privilege::{running_as_root, take_umask};
 pub use processes::{eventually, is_alive};
 pub use snapshot::{Entry, Kind, snapshot};
 pub use syncs::SyncCounter;

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use nix::sys::stat::{Mode, umask};
+
 use super::arguments::RunArguments;
 use super::readiness::Teller;
 use super::terminal::say_aside;
@@ -14,10 +16,13 @@ use crate::logging;
 
 /// Runs the subcommand.
 pub(super) fn main(config: Option<&Path>, arguments: &RunArguments) -> Exit {
-    if arguments.own_session
-        && let Err(error) = nix::unistd::setsid()
-    {
-        return refuse(&format!("cannot make a session: {error}"), Exit::Failed);
+    if arguments.own_session {
+        // The same daemon whichever shell it was started from: what an Install makes is less the
+        // umask, and 022 is what service managers give.
+        umask(Mode::from_bits_truncate(0o022));
+        if let Err(error) = nix::unistd::setsid() {
+            return refuse(&format!("cannot make a session: {error}"), Exit::Failed);
+        }
     }
     let path = config.map_or_else(default_path, PathBuf::from);
     let loaded = match Config::load(&path, Purpose::Service) {

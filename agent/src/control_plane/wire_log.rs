@@ -22,6 +22,7 @@ use reqwest::{StatusCode, Url};
 
 use super::Error;
 use super::hygiene::Secrets;
+use crate::files::make_directory;
 
 const MODE: u32 = 0o640;
 /// Contract: host. The size at which a file is set aside, and how many there are in all.
@@ -57,7 +58,7 @@ impl WireLog {
     /// When the directory cannot be made or the file not be opened; a link in its place is not
     /// followed.
     pub fn open(directory: &Path, program: &str) -> Result<Self, WireLogError> {
-        fs::create_dir_all(directory).map_err(WireLogError::Directory)?;
+        make_directory(directory, 0o755).map_err(WireLogError::Directory)?;
         let path = directory.join(format!("{program}.aws_wire.log"));
         let file = open(&path).map_err(WireLogError::Open)?;
         Ok(Self {

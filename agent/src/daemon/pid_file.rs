@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fs_err as fs;
 
-use crate::files::{Lock, LockError, write_for_this_boot};
+use crate::files::{Lock, LockError, make_directory, write_for_this_boot};
 
 /// The daemon cannot be the only one.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +60,7 @@ impl PidFile {
     /// # Errors
     /// When another agent runs, or the files cannot be written.
     pub fn take(directory: &Path, program: &str) -> Result<Self, PidFileError> {
-        fs::create_dir_all(directory).map_err(PidFileError::Write)?;
+        make_directory(directory, 0o755).map_err(PidFileError::Write)?;
         let path = pid_path(directory, program);
         let lock_path = lock_path(directory, program);
         let began = Instant::now();

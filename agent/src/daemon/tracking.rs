@@ -5,7 +5,9 @@
 //! finds there as failed and removes the file; ours that follows one of AWS's does the same. They
 //! need not survive the host's going down: what ours had at work is in its journal.
 
+use std::fs::Permissions;
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,6 +16,7 @@ use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 
 use crate::deployment::DeploymentId;
+use crate::files::make_directory;
 
 /// Older files mean nothing any more: the service has given up on their commands.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -48,7 +51,7 @@ impl Tracking {
 
     /// Notes that `command` of `deployment` is at work.
     pub(super) fn begin(&self, deployment: &DeploymentId, command: &str) -> io::Result<()> {
-        fs::create_dir_all(&self.directory)?;
+        make_directory(&self.directory, 0o755)?;
         Failpoint::TrackingWrite.pass()?;
         // Beside the directory, where no agent takes it for a tracking file.
         let temporary = self.directory.with_extension("tmp");
@@ -56,12 +59,14 @@ impl Tracking {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        fs::OpenOptions::new()
+        let mut file = fs::OpenOptions::new()
             .write(true)
             .create_new(true)
             .mode(self.file_mode)
-            .open(&temporary)?
-            .write_all(command.as_bytes())?;
+            .open(&temporary)?;
+        // Whatever the umask.
+        file.set_permissions(Permissions::from_mode(self.file_mode))?;
+        file.write_all(command.as_bytes())?;
         fs::rename(&temporary, self.path(deployment))
     }
 

@@ -13,6 +13,7 @@ use crate::deployment::DeploymentSpec;
 use crate::diagnostics::Diagnostics;
 use crate::error::chain;
 use crate::executor::{Host, Progress};
+use crate::files::make_directory;
 use crate::journal::{Journal, JournalError, TakenCommand};
 use crate::lifecycle::Verdict;
 use crate::metrics::{EventEnd, EventResult, HookResult, Metrics};
@@ -54,7 +55,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
             return Ok(Arc::clone(journal));
         }
         let file = &self.journal;
-        let opened = fs_err::create_dir_all(self.host.root.path())
+        let opened = make_directory(self.host.root.path(), self.host.directory_mode)
             .map_err(|source| JournalError::Open {
                 path: file.path.clone(),
                 source,

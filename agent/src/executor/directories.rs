@@ -1,19 +1,16 @@
 //! The directories that a deployment's files go to.
 
-use std::fs::{DirBuilder, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use fs_err as fs;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
 
 use super::Host;
 use crate::deployment::DeploymentSpec;
 use crate::deployment_root::DeploymentDirectory;
-use crate::files::{Lock, LockError};
+use crate::files::{Lock, LockError, make_directory};
 
 impl Host {
     /// The deployment's directory; it and what else a deployment needs are made if they are not
@@ -28,17 +25,17 @@ impl Host {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
         }
         let deployment = root.deployment(&spec.deployment_group_id, &spec.deployment_id);
-        fs::create_dir_all(root.path())?;
         for directory in [
+            root.path(),
             root.instructions_directory().as_path(),
             root.logs_directory().as_path(),
             root.group(&spec.deployment_group_id).as_path(),
             deployment.path(),
         ] {
-            make(directory, self.directory_mode)?;
+            make_directory(directory, self.directory_mode)?;
         }
         // What the runner is asked is nobody else's business.
-        make(&deployment.hook_runs(), 0o700)?;
+        make_directory(&deployment.hook_runs(), 0o700)?;
         Ok(deployment)
     }
 
@@ -170,16 +167,5 @@ impl ClaimError {
     fn is_removal(&self) -> bool {
         let (Self::Make(source) | Self::Lock(LockError::Io { source, .. })) = self;
         source.kind() == io::ErrorKind::NotFound
-    }
-}
-
-fn make(path: &Path, mode: u32) -> io::Result<()> {
-    match DirBuilder::new().mode(mode).create(path) {
-        Ok(()) => fs::set_permissions(path, Permissions::from_mode(mode)),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Err(error) => Err(io::Error::new(
-            error.kind(),
-            format!("cannot make {}: {error}", path.display()),
-        )),
     }
 }

@@ -1,6 +1,6 @@
 //! Small file primitives that several modules need: whole-file replacement, files of records,
-//! files that grow, locks between processes, opening directories that others could have tampered
-//! with, copying of file contents, and removing of whole directories.
+//! files that grow, locks between processes, making directories, opening those that others could
+//! have tampered with, removing whole ones, and copying of file contents.
 
 mod atomic;
 pub(crate) mod checked_line;
@@ -9,6 +9,7 @@ pub mod directory;
 mod follow;
 mod header;
 mod lock;
+mod new_directory;
 mod published;
 mod removal;
 pub(crate) mod small_file;
@@ -20,6 +21,7 @@ pub use copy::{copy_contents, copy_end_first};
 pub(crate) use follow::{FileFollower, PIECE, open_regular};
 pub(crate) use header::Header;
 pub use lock::{Lock, LockError};
+pub use new_directory::make_directory;
 pub use published::{PublishError, publish};
 pub use removal::remove_tree;
 pub(crate) use state_file::{Found, open_state_file, read_state_file};

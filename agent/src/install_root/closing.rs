@@ -14,6 +14,7 @@ use fs_err::os::unix::fs::OpenOptionsExt as _;
 use nix::fcntl::OFlag;
 
 use crate::config::Config;
+use crate::files::make_directory;
 
 /// For root alone.
 const PRIVATE: u32 = 0o700;
@@ -47,7 +48,7 @@ pub fn close_agent_directories(config: &Config, mut complain: impl FnMut(&io::Er
         closer.close(parent, PRIVATE);
     }
     for directory in &state {
-        if let Err(error) = fs::create_dir_all(directory) {
+        if let Err(error) = make_directory(directory, PRIVATE) {
             (closer.complain)(&error);
             continue;
         }

@@ -1,8 +1,8 @@
 //! A log file that is set aside once a day and reopened when somebody moves or deletes it.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use nix::fcntl::OFlag;
+
+use crate::files::make_directory;
 
 /// How many set-aside files are kept.
 const KEPT: usize = 7;
@@ -28,7 +30,7 @@ pub(super) struct DailyFile {
 
 impl DailyFile {
     pub(super) fn open(directory: &Path, program: &str, mode: u32) -> io::Result<Self> {
-        fs::create_dir_all(directory)?;
+        make_directory(directory, 0o755)?;
         let path = directory.join(format!("{program}.log"));
         let (file, day) = open(&path, mode)?;
         Ok(Self {
@@ -107,13 +109,24 @@ fn is_set_aside(path: &Path, program: &str) -> bool {
 }
 
 fn open(path: &Path, mode: u32) -> io::Result<(File, Date)> {
-    let file = fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(mode)
-        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits())
-        .open(path)?
-        .into_file();
+    let open = |new: bool| {
+        fs::OpenOptions::new()
+            .create_new(new)
+            .append(true)
+            .mode(mode)
+            .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits())
+            .open(path)
+    };
+    let file = match open(true) {
+        Ok(file) => {
+            // Whatever the umask; a file that is there keeps the mode that it was given.
+            file.set_permissions(Permissions::from_mode(mode))?;
+            file
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open(false)?,
+        Err(error) => return Err(error),
+    }
+    .into_file();
     let metadata = file.metadata()?;
     let day = match metadata.len() {
         0 => today(),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use integration_tests::fakes::command_service::DeploymentEnd;
-use integration_tests::{DaemonHost, agent};
+use integration_tests::{DaemonHost, agent, take_umask};
+use rstest::rstest;
 
 /// `<...>/codedeploy-agent/bin/agent`, with the runner beside it.
 fn installed(daemon: &DaemonHost) -> PathBuf {
@@ -145,6 +146,65 @@ fn status_says_in_its_first_line_whether_the_agent_runs_and_reasons_elsewhere() 
 
 fn mode(path: &Path) -> u32 {
     fs_err::metadata(path).unwrap().mode() & 0o7777
+}
+
+/// What a shell with a umask of 077 starts: the daemon, in the background or not.
+#[rstest]
+#[case::in_the_background(true)]
+#[case::in_the_foreground(false)]
+fn modes_are_the_same_whatever_the_umask(#[case] background: bool) {
+    let daemon = DaemonHost::default();
+    let destination = daemon.host.destination().join("made");
+    let bundle = daemon
+        .host
+        .bundle()
+        .appspec(&format!(
+            "files:\n- source: s.sh\n  destination: {}\nhooks:\n  AfterInstall:\n  - location: s.sh\n",
+            destination.display()
+        ))
+        .script(
+            "s.sh",
+            &format!("stat -c %a {0}/*", daemon.host.root().join("ongoing-deployment").display()),
+        );
+    daemon.publish("b.zip", bundle.path());
+    take_umask(0o077);
+    let running = if background {
+        let output = run(&agent(), &daemon, "start", &[("PATH", "/usr/bin:/bin")]);
+        assert!(output.status.success(), "{output:?}");
+        None
+    } else {
+        Some(daemon.start())
+    };
+    let deployment = daemon.deploy("d-1", "b.zip");
+    assert_eq!(
+        daemon.service.wait_for_end(&deployment),
+        DeploymentEnd::Succeeded
+    );
+    match running {
+        Some(mut running) => running.stop(),
+        None => assert!(run(&agent(), &daemon, "stop", &[]).status.success()),
+    }
+    for (name, expected) in [
+        ("log", 0o755),
+        ("log/codedeploy-agent.log", 0o644),
+        ("pid", 0o755),
+        ("deployment-root", 0o755),
+        ("deployment-root/ongoing-deployment", 0o755),
+        ("deployment-root/group-1/d-1", 0o755),
+        ("deployment-root/group-1/d-1/deployment-archive", 0o755),
+        ("deployment-root/group-1/d-1/logs/scripts.log", 0o644),
+    ] {
+        let found = mode(&daemon.host.path(name));
+        assert_eq!(found, expected, "{name} has {found:o}");
+    }
+    let scripts = daemon
+        .host
+        .path("deployment-root/group-1/d-1/logs/scripts.log");
+    let tracked = fs_err::read_to_string(scripts).unwrap();
+    assert!(tracked.contains("[stdout]644"), "{tracked}");
+    // In the foreground it is for whoever starts it to say.
+    let made = if background { 0o755 } else { 0o700 };
+    assert_eq!(mode(&destination), made);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Scripts as other users. All of it needs root.
 
-use integration_tests::{Outcome, TestHost, running_as_root};
+use integration_tests::{Outcome, TestHost, running_as_root, take_umask};
 
 fn run(configuration: &str, hook: &str, body: &str) -> Outcome {
     let host = TestHost::with_configuration(configuration);
@@ -43,6 +43,24 @@ fn runas_sets_user_groups_and_account_variables() {
             );
         }
     }
+}
+
+#[test]
+fn a_umask_that_is_closed_to_others_does_not_keep_users_from_their_scripts() {
+    if !running_as_root("running scripts as another user") {
+        return;
+    }
+    let host = TestHost::new();
+    let bundle = host
+        .bundle()
+        .appspec("hooks:\n  AfterInstall:\n  - location: hook.sh\n    runas: daemon\n")
+        .script("hook.sh", "id -un");
+    let archive = host.path("b.zip");
+    fs_err::write(&archive, integration_tests::s3::zipped(bundle.path())).unwrap();
+    take_umask(0o077);
+    let outcome = host.deploy_from(&archive).arguments(["-t", "zip"]).run();
+    outcome.assert_success();
+    assert!(outcome.script_log().contains(&"[stdout]daemon".to_owned()));
 }
 
 #[test]
