@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use failpoints::Failpoint;
@@ -127,13 +127,20 @@ pub fn remove_old_deployments(
     let Surplus {
         candidates,
         mut count,
-    } = surplus(group, max_revisions, keep)?;
+    } = {
+        let _turn = turn();
+        surplus(group, max_revisions, keep)?
+    };
     let mut immovable = Vec::new();
     for path in candidates {
         if count == 0 {
             break;
         }
-        match set_aside(&path) {
+        let set_aside = {
+            let _turn = turn();
+            set_deployment_aside(&path)
+        };
+        match set_aside {
             Ok(None) => continue,
             Ok(Some(aside)) => remove(aside)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -145,12 +152,12 @@ pub fn remove_old_deployments(
     Ok(stuck)
 }
 
-/// As [`set_deployment_aside`], one at a time: what another thread is just moving would look as if
-/// it were in use, and one more would go in its place.
-fn set_aside(deployment: &Path) -> io::Result<Option<PathBuf>> {
+/// For a look at a group, or for moving one deployment aside: what another thread is just moving
+/// looks as if it were in use, and its time of modification is new, so that one more would go in
+/// its place.
+fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    set_deployment_aside(deployment)
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
