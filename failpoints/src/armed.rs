@@ -12,8 +12,8 @@ use crate::{Failpoint, Program};
 
 /// `PLACE@COUNT=ACTION`: at the `COUNT`th time (from 1) that `PLACE` is passed, a name, or `Agent`
 /// or `Runner` for any of that program's, the process does `ACTION`: `kill` (as `kill -9`), `stop`
-/// (as `kill -STOP`), `hold:PATH` (this thread waits for as long as the file `PATH` is there), or an
-/// error number that the step fails with. An error is repeated from then on when the count is
+/// (as `kill -STOP`), `panic`, `hold:PATH` (this thread waits for as long as the file `PATH` is there),
+/// or an error number that the step fails with. An error is repeated from then on when the count is
 /// followed by `+`. Counted is what this process passes, or with a trace all
 /// that is in it: so that one of many runners can be chosen.
 const ARM: &str = "CODEDEPLOY_FAILPOINT";
@@ -25,6 +25,7 @@ const TRACE: &str = "CODEDEPLOY_FAILPOINT_TRACE";
 enum Action {
     Signal(Signal),
     Hold(PathBuf),
+    Panic,
     Fail(i32),
 }
 
@@ -109,6 +110,7 @@ fn parse(text: &str) -> Option<Armed> {
     let action = match action {
         "kill" => Action::Signal(Signal::SIGKILL),
         "stop" => Action::Signal(Signal::SIGSTOP),
+        "panic" => Action::Panic,
         other => match other.strip_prefix("hold:") {
             Some(path) => Action::Hold(path.into()),
             None => Action::Fail(other.parse().ok()?),
@@ -158,6 +160,8 @@ pub(crate) fn pass(point: Failpoint) -> io::Result<()> {
             }
             Ok(())
         }
+        #[expect(clippy::panic, reason = "it is what the test wants")]
+        Action::Panic => panic!("at the failpoint {}", point.name()),
         Action::Fail(number) => Err(io::Error::from_raw_os_error(*number)),
     }
 }

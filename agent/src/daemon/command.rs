@@ -22,7 +22,7 @@ use crate::metrics::EventResult;
 impl<C: ControlPlane + 'static> Workshop<C> {
     /// Carries a new command out and reports its result. The command is known at the desk until the
     /// service has the result, so that it is not taken up again meanwhile.
-    pub(super) async fn carry_out(self: Arc<Self>, command: HostCommand, mut place: Place) {
+    pub(super) fn carry_out(self: &Arc<Self>, command: HostCommand, place: Place) {
         tracing::info!(
             command = command.command_name,
             deployment = command.deployment_execution_id,
@@ -36,22 +36,27 @@ impl<C: ControlPlane + 'static> Workshop<C> {
             command_name: command.command_name,
             spec: None,
         };
-        match self.journal() {
-            Ok(journal) => {
-                self.bring_to_its_end(&journal, taken, Beginning::New, &mut place)
-                    .await;
-            }
-            Err(error) => {
-                let verdict = Diagnostics::other(&format!(
-                    "cannot note that the command is at work, so it is not carried out: {}",
-                    chain(&error)
-                ));
-                self.count(&taken, EventResult::from(&verdict), None);
-                let report = unkept(&taken, verdict);
-                self.report(&taken.command_name, report, &mut place).await;
-            }
-        }
-        drop(place);
+        self.begin(
+            taken,
+            place,
+            async |workshop, taken, place| match workshop.journal() {
+                Ok(journal) => {
+                    let beginning = Beginning::New;
+                    workshop
+                        .bring_to_its_end(&journal, taken, beginning, place)
+                        .await;
+                }
+                Err(error) => {
+                    let verdict = Diagnostics::other(&format!(
+                        "cannot note that the command is at work, so it is not carried out: {}",
+                        chain(&error)
+                    ));
+                    workshop.count(&taken, EventResult::from(&verdict), None);
+                    let report = unkept(&taken, verdict);
+                    workshop.report(&taken.command_name, report, place).await;
+                }
+            },
+        );
     }
 
     /// Drives a command to its end, and reports it.

@@ -15,6 +15,7 @@
 mod command;
 mod desk;
 mod errand;
+mod guarded;
 mod metrics;
 mod orphans;
 mod pid_file;

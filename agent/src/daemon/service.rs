@@ -306,10 +306,7 @@ async fn serve(config: &Config, workshop: Workshop<Service>) {
         signals: signals.clone(),
     };
     poller
-        .run(|command, place| {
-            let workshop = Arc::clone(&workshop);
-            tokio::task::spawn_local(workshop.carry_out(command, place));
-        })
+        .run(|command, place| workshop.carry_out(command, place))
         .await;
     notify(&[NotifyState::Stopping]);
     tokio::select! {

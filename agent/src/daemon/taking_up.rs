@@ -12,7 +12,7 @@ use super::workshop::{Workshop, note};
 use crate::control_plane::ControlPlane;
 use crate::deployment::DeploymentId;
 use crate::diagnostics::Diagnostics;
-use crate::executor::{Beginning, End, Progress};
+use crate::executor::{Beginning, Progress};
 use crate::journal::{Entry, Journal, Settlement, TakenCommand};
 use crate::lifecycle::{State, Verdict};
 use crate::metrics::EventResult;
@@ -36,8 +36,8 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         for entry in live {
             // At work here already, when the journal could not be opened at first.
             if let Some(place) = self.desk.take_up(&entry.taken.host_command_identifier) {
-                let (workshop, journal) = (Arc::clone(self), Arc::clone(journal));
-                tokio::task::spawn_local(async move {
+                let (taken, journal) = (entry.taken.clone(), Arc::clone(journal));
+                self.begin(taken, place, async move |workshop, _, place| {
                     workshop.take_up(&journal, entry, place).await;
                 });
             }
@@ -50,16 +50,16 @@ impl<C: ControlPlane + 'static> Workshop<C> {
             if settled.contains(&tracked.command) {
                 self.untrack(&tracked);
             } else if let Some(place) = self.desk.take_up(&tracked.command) {
-                let (workshop, journal) = (Arc::clone(self), Arc::clone(journal));
-                tokio::task::spawn_local(async move {
-                    workshop.fail_tracked(&journal, tracked, place).await;
+                let (taken, journal) = (self.taken_before(&tracked), Arc::clone(journal));
+                self.begin(taken, place, async move |workshop, taken, place| {
+                    workshop.fail_tracked(&journal, taken, tracked, place).await;
                 });
             }
         }
     }
 
     /// Goes on with a command of the journal.
-    async fn take_up(&self, journal: &Arc<Journal>, entry: Entry, mut place: Place) {
+    async fn take_up(&self, journal: &Arc<Journal>, entry: Entry, place: &mut Place) {
         let Entry { taken, state, .. } = entry;
         if let Some(host) = self.other_host(&taken) {
             tracing::error!(
@@ -92,7 +92,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
                     journal: Some(Arc::clone(journal)),
                     ..unkept(&taken, verdict)
                 };
-                self.report(&taken.command_name, report, &mut place).await;
+                self.report(&taken.command_name, report, place).await;
             }
             State::Done => {
                 let command = taken.host_command_identifier;
@@ -103,15 +103,21 @@ impl<C: ControlPlane + 'static> Workshop<C> {
                     command = taken.command_name,
                     "another agent has disposed of the command meanwhile"
                 );
-                self.fail_lost(journal, taken, state, &mut place).await;
+                self.fail(
+                    journal,
+                    taken,
+                    Some(state),
+                    Diagnostics::agent_restarted(),
+                    place,
+                )
+                .await;
             }
             state => {
                 let beginning = Beginning::TakenUp { state, same_boot };
-                self.bring_to_its_end(journal, taken, beginning, &mut place)
+                self.bring_to_its_end(journal, taken, beginning, place)
                     .await;
             }
         }
-        drop(place);
     }
 
     /// The host that a command is for, when that is not this one.
@@ -128,11 +134,7 @@ impl<C: ControlPlane + 'static> Workshop<C> {
                 command: taken.host_command_identifier.clone(),
             });
             // This host may be in the same deployment.
-            if self
-                .laid_to_rest(&spec.deployment_id, &taken)
-                .await
-                .is_none()
-            {
+            if !self.laid_to_rest(&spec.deployment_id, &taken).await {
                 return;
             }
         }
@@ -151,73 +153,95 @@ impl<C: ControlPlane + 'static> Workshop<C> {
         }
     }
 
-    /// Fails a command that is known from its tracking file only.
-    async fn fail_tracked(&self, journal: &Arc<Journal>, tracked: Tracked, mut place: Place) {
-        tracing::error!(
-            command = tracked.command,
-            deployment = %tracked.deployment,
-            "an agent went down while it was at work on a command"
-        );
-        let taken = TakenCommand {
+    /// A command that is known from its tracking file only.
+    fn taken_before(&self, tracked: &Tracked) -> TakenCommand {
+        TakenCommand {
             host_command_identifier: tracked.command.clone(),
             host_identifier: Some(self.host_identifier.clone()),
             deployment_execution_id: String::new(),
             command_name: String::new(),
             spec: None,
             run_key: String::new(),
-        };
-        if let Some(verdict) = self.laid_to_rest(&tracked.deployment, &taken).await {
-            self.count(&taken, EventResult::from(&verdict), None);
-            let mut noted = None;
-            self.finish(journal, &taken, &mut noted, verdict.clone())
-                .await;
-            // Without its result in the journal, the file tells the next agent.
-            if noted.is_some() {
-                self.untrack(&tracked);
-            }
-            let report = Report {
-                journal: noted.map(|_| Arc::clone(journal)),
-                ..unkept(&taken, verdict)
-            };
-            if self.report(&taken.command_name, report, &mut place).await {
-                self.untrack(&tracked);
-            }
         }
-        drop(place);
     }
 
-    /// Fails a command of the journal that must not go on.
-    async fn fail_lost(
+    /// Fails a command that is known from its tracking file only.
+    async fn fail_tracked(
         &self,
         journal: &Arc<Journal>,
         taken: TakenCommand,
-        state: State,
+        tracked: Tracked,
         place: &mut Place,
     ) {
-        let Some(spec) = &taken.spec else { return };
-        let Some(verdict) = self.laid_to_rest(&spec.deployment_id, &taken).await else {
+        tracing::error!(
+            command = tracked.command,
+            deployment = %tracked.deployment,
+            "an agent went down while it was at work on a command"
+        );
+        if !self.laid_to_rest(&tracked.deployment, &taken).await {
             return;
-        };
-        if let End::Verdict(verdict) = self
-            .finish(journal, &taken, &mut Some(state), verdict)
-            .await
+        }
+        let verdict = Diagnostics::agent_restarted();
+        self.end_with(journal, &taken, Some(&tracked), None, verdict, place)
+            .await;
+    }
+
+    /// Fails a command that must not go on, once nothing of its deployment runs any more. `noted` is
+    /// what the journal has of it.
+    pub(super) async fn fail(
+        &self,
+        journal: &Arc<Journal>,
+        taken: TakenCommand,
+        noted: Option<State>,
+        verdict: Verdict,
+        place: &mut Place,
+    ) {
+        let tracked = taken.spec.as_ref().map(|spec| Tracked {
+            deployment: spec.deployment_id.clone(),
+            command: taken.host_command_identifier.clone(),
+        });
+        if let Some(tracked) = &tracked
+            && !self.laid_to_rest(&tracked.deployment, &taken).await
         {
-            self.count(&taken, EventResult::from(&verdict), None);
-            let report = Report {
-                journal: Some(Arc::clone(journal)),
-                ..unkept(&taken, verdict)
-            };
-            self.report(&taken.command_name, report, place).await;
+            return;
+        }
+        self.end_with(journal, &taken, tracked.as_ref(), noted, verdict, place)
+            .await;
+    }
+
+    async fn end_with(
+        &self,
+        journal: &Arc<Journal>,
+        taken: &TakenCommand,
+        tracked: Option<&Tracked>,
+        mut noted: Option<State>,
+        verdict: Verdict,
+        place: &mut Place,
+    ) {
+        let untrack = || {
+            if let Some(tracked) = tracked {
+                self.untrack(tracked);
+            }
+        };
+        self.count(taken, EventResult::from(&verdict), None);
+        self.finish(journal, taken, &mut noted, verdict.clone())
+            .await;
+        // Without its result in the journal, the file tells the next agent.
+        if matches!(noted, Some(State::Finished(_))) {
+            untrack();
+        }
+        let report = Report {
+            journal: noted.map(|_| Arc::clone(journal)),
+            ..unkept(taken, verdict)
+        };
+        if self.report(&taken.command_name, report, place).await {
+            untrack();
         }
     }
 
-    /// The verdict on a command whose end cannot be known, once nothing of its deployment runs any
-    /// more; none when the next agent has to see to that.
-    async fn laid_to_rest(
-        &self,
-        deployment: &DeploymentId,
-        taken: &TakenCommand,
-    ) -> Option<Verdict> {
+    /// Waits until nothing of a deployment runs any more; false when the next agent has to see to
+    /// that.
+    async fn laid_to_rest(&self, deployment: &DeploymentId, taken: &TakenCommand) -> bool {
         let name = taken.command_name.as_str();
         let progress = &mut |progress: Progress| note(&self.metrics, name, &progress);
         let interruption = self.signals.interruption();
@@ -226,8 +250,8 @@ impl<C: ControlPlane + 'static> Workshop<C> {
             () = async {
                 let _turn = self.desk.turn(deployment).await;
                 self.host.lay_to_rest(deployment, progress).await;
-            } => Some(Diagnostics::agent_restarted()),
-            () = interruption.handed_over() => None,
+            } => true,
+            () = interruption.handed_over() => false,
         }
     }
 

@@ -8,7 +8,7 @@ use failpoints::Failpoint;
 use fs_err as fs;
 
 use super::compaction;
-use super::entry::{Settlement, TakenCommand};
+use super::entry::{Entry, Settlement, TakenCommand};
 use super::error::JournalError;
 use super::file;
 use super::ledger::Ledger;
@@ -136,6 +136,14 @@ impl Journal {
             tracing::warn!("the journal of commands stays long: {}", chain(&error));
         }
         Ok(())
+    }
+
+    /// What is noted of `command`; none when it is not at work.
+    pub fn entry(&self, command: &str) -> Option<Entry> {
+        let entries = self.lock().ledger.entries();
+        entries
+            .into_iter()
+            .find(|entry| entry.taken.host_command_identifier == command)
     }
 
     fn state_record(&self, at: u64, command: &str, state: &State) -> Record {

@@ -5,6 +5,9 @@ use std::process::Output;
 use integration_tests::fakes::command_service::{DeploymentEnd, Ending, Operation};
 use integration_tests::{DaemonHost, agent_command, eventually, running_as_root};
 use nix::sys::signal::Signal;
+use rstest::rstest;
+
+use crate::scene::Scene;
 
 fn polling(daemon: &DaemonHost) {
     daemon.service.wait_for("a poll", |calls| {
@@ -75,6 +78,28 @@ fn a_configuration_that_cannot_be_used_is_exit_status_78() {
             .unwrap()
             .contains("max_revisions")
     );
+}
+
+#[rstest]
+#[case::before_anything_runs("Acknowledge@2")]
+#[case::in_an_install("InstallPlace@1")]
+#[case::in_the_journal("JournalSync@6")]
+fn a_panic_ends_the_command_only_and_is_reported(#[case] place: &str) {
+    let scene = Scene::new();
+    let arm = ("CODEDEPLOY_FAILPOINT", format!("{place}=panic"));
+    let mut running = scene.daemon.start_program(&agent(), &[arm]);
+    let diagnostics = scene.assert_failed(&scene.deploy(), 5);
+    let message = diagnostics["message"].as_str().unwrap();
+    assert!(message.contains("at the failpoint"), "{message}");
+    scene.daemon.wait_until_idle();
+    // The agent goes on.
+    let next = scene.daemon.deploy("d-2", "b.zip");
+    scene.release();
+    scene.assert_succeeded(&next);
+    scene.daemon.wait_until_idle();
+    running.stop();
+    let tracking = scene.daemon.host.root().join("ongoing-deployment");
+    assert_eq!(fs_err::read_dir(tracking).unwrap().count(), 0);
 }
 
 #[test]
