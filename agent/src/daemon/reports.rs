@@ -80,7 +80,10 @@ impl<C: ControlPlane> Reports<C> {
             biased;
             settlement = self.try_until_settled(&mut report) => settlement,
             () = self.time_is_over() => {
-                tracing::warn!(command = report.command, "the next agent sends the result");
+                tracing::warn!(
+                    command = report.command,
+                    "the result did not reach the service; the next agent sends it"
+                );
                 return false;
             }
         };
