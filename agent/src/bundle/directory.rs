@@ -26,23 +26,26 @@ use crate::files::copy_contents;
 
 use super::limits::{Account, UnpackOptions, Unpacked};
 use super::tree::file_type;
-use super::unpack::into_archive;
+use super::unpack::{Places, into_archive};
 use super::unpack_error::{EntryName, UnpackError};
 
 /// Copies the content of the directory `source` into `partial` and puts it in place as
-/// `archive`, like [`super::unpack`]. Links are made again with the same target. setuid and
-/// setgid bits are cleared with a warning. Blocks; to be called from a thread that may.
+/// `archive`, like [`super::unpack`], with the same options. Links are made again with the same
+/// target. setuid and setgid bits are cleared with a warning. Blocks; to be called from a thread
+/// that may.
 ///
 /// # Errors
-/// When something cannot be read or written, `source` holds a device, fifo or socket, or
-/// `source` and `archive` lie within each other. `archive` is then as it was.
+/// When something cannot be read or written, `source` holds a device, fifo or socket, or what
+/// `options` refuse, or `source` and `archive` lie within each other. `archive` is then as it was.
 pub fn copy_directory(
     source: &Path,
     partial: &Path,
     archive: &Path,
+    options: &UnpackOptions,
     interrupted: &AtomicBool,
 ) -> Result<Unpacked, UnpackError> {
-    copy(source, partial, archive, Keep::Content, interrupted)
+    let places = Places { partial, archive };
+    copy(source, places, Keep::Content, options, interrupted)
 }
 
 /// Copies `source`, the archive of an earlier deployment, like [`copy_directory`], but with modes,
@@ -54,9 +57,11 @@ pub fn copy_archive(
     source: &Path,
     partial: &Path,
     archive: &Path,
+    options: &UnpackOptions,
     interrupted: &AtomicBool,
 ) -> Result<Unpacked, UnpackError> {
-    copy(source, partial, archive, Keep::Everything, interrupted)
+    let places = Places { partial, archive };
+    copy(source, places, Keep::Everything, options, interrupted)
 }
 
 /// Goes through the directory `source` as [`copy_directory`] would, which makes `archive` of it,
@@ -67,13 +72,13 @@ pub fn copy_archive(
 pub fn examine_directory(
     source: &Path,
     archive: &Path,
+    options: &UnpackOptions,
     interrupted: &AtomicBool,
 ) -> Result<Unpacked, UnpackError> {
     let from = open_source(source)?;
     let there = archive.ancestors().skip(1).find(|above| above.exists());
     refuse_nesting(&from, source, archive, there.unwrap_or(Path::new("/")), &[])?;
-    let options = UnpackOptions::default();
-    let mut account = Account::new(&options, interrupted);
+    let mut account = Account::new(options, interrupted);
     let mut examination = Copy {
         source,
         archive,
@@ -97,15 +102,14 @@ enum Keep {
 
 fn copy(
     source: &Path,
-    partial: &Path,
-    archive: &Path,
+    Places { partial, archive }: Places<'_>,
     keep: Keep,
+    options: &UnpackOptions,
     interrupted: &AtomicBool,
 ) -> Result<Unpacked, UnpackError> {
     let from = open_source(source)?;
     let parent = archive.parent().unwrap_or(Path::new("/"));
     refuse_nesting(&from, source, archive, parent, &[partial, archive])?;
-    let options = UnpackOptions::default();
     into_archive(
         partial,
         archive,
@@ -136,7 +140,7 @@ fn copy(
                 .map_err(|failure| failure.or_nesting(source, archive))?;
             Ok(partial.to_owned())
         },
-        &options,
+        options,
         interrupted,
     )
 }
@@ -353,6 +357,7 @@ impl Copy<'_, '_> {
                     .map_err(|error| self.unwritable("complete the directory", error).into())
             }
             Type::Symlink => {
+                self.account.link(self.path.as_os_str().as_bytes())?;
                 let target = readlinkat(from, name).map_err(|error| self.unreadable(error))?;
                 let Some(to) = to else { return Ok(()) };
                 symlinkat(target.as_os_str(), to, name)
@@ -382,10 +387,11 @@ impl Copy<'_, '_> {
         let mode = self
             .account
             .permissions(self.path.as_os_str().as_bytes(), stat.st_mode & 0o7777)?;
+        let size = u64::try_from(stat.st_size).unwrap_or_default();
         let Some(to) = to else {
-            let size = u64::try_from(stat.st_size).unwrap_or_default();
             return Ok(self.account.bytes(size)?);
         };
+        self.account.announce(size)?;
         let target = openat(
             to,
             name,

@@ -129,7 +129,9 @@ impl Executor<'_> {
         }
         let (partial, archive) = (self.directory.partial_archive(), self.directory.archive());
         let interrupted = Arc::clone(self.interruption.flag());
-        let copy = move || bundle::copy_archive(&earlier, &partial, &archive, &interrupted);
+        let options = self.host.unpack.clone();
+        let copy =
+            move || bundle::copy_archive(&earlier, &partial, &archive, &options, &interrupted);
         match blocking(copy).await {
             Ok(copied) => Some(copied),
             Err(error) => {
@@ -186,9 +188,11 @@ impl Executor<'_> {
         };
         let interrupted = Arc::clone(self.interruption.flag());
         if let Revision::LocalDirectory { location } = &self.spec.revision {
-            let location = location.clone();
-            let copy =
-                move || bundle::copy_directory(&location, &to.partial, &to.archive, &interrupted);
+            let (location, options) = (location.clone(), self.host.unpack.clone());
+            let copy = move || {
+                let (partial, archive) = (&to.partial, &to.archive);
+                bundle::copy_directory(&location, partial, archive, &options, &interrupted)
+            };
             return blocking(copy).await.map_err(DownloadError::Copy);
         }
         let (sources, options) = (&self.host.sources, &self.host.unpack);

@@ -4,7 +4,9 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use crate::bundle::{UnpackError, copy_archive, copy_directory};
+use crate::bundle::{
+    Limits, UnpackError, UnpackOptions, copy_archive, copy_directory, examine_directory,
+};
 use crate::error::chain;
 
 fn set_mode(path: &Path, mode: u32) {
@@ -12,9 +14,17 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 fn copy(source: &Path, into: &Path) -> Result<crate::bundle::Unpacked, UnpackError> {
+    copy_with(source, into, &UnpackOptions::default())
+}
+
+fn copy_with(
+    source: &Path,
+    into: &Path,
+    options: &UnpackOptions,
+) -> Result<crate::bundle::Unpacked, UnpackError> {
     let partial = into.join("deployment-archive.partial");
     let archive = into.join("deployment-archive");
-    let result = copy_directory(source, &partial, &archive, &AtomicBool::new(false));
+    let result = copy_directory(source, &partial, &archive, options, &AtomicBool::new(false));
     assert!(!partial.exists());
     result
 }
@@ -97,6 +107,62 @@ fn special_files_are_named() {
 }
 
 #[test]
+fn what_the_configuration_refuses_in_an_archive_it_refuses_in_a_directory() {
+    let (source, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (from, to) = (source.path(), into.path());
+    fs_err::write(from.join("f"), "four").unwrap();
+    symlink("f", from.join("link")).unwrap();
+    set_mode(&from.join("f"), 0o4755);
+    copy(from, to).unwrap();
+    let options = UnpackOptions::default;
+    for (refusing, said) in [
+        (
+            UnpackOptions {
+                reject_links: true,
+                ..options()
+            },
+            "link",
+        ),
+        (
+            UnpackOptions {
+                reject_unsafe_permissions: true,
+                ..options()
+            },
+            "4755",
+        ),
+        (
+            UnpackOptions {
+                max_extracted_bytes: Some(3),
+                ..options()
+            },
+            "archive_max_extraction_size",
+        ),
+        (
+            UnpackOptions {
+                limits: Limits {
+                    entries: 1,
+                    ..Limits::default()
+                },
+                ..options()
+            },
+            "archive_max_entries",
+        ),
+    ] {
+        let never = AtomicBool::new(false);
+        let archive = to.join("deployment-archive");
+        let partial = to.join("deployment-archive.partial");
+        for error in [
+            copy_with(from, to, &refusing).unwrap_err(),
+            copy_archive(from, &partial, &archive, &refusing, &never).unwrap_err(),
+            examine_directory(from, &archive, &refusing, &never).unwrap_err(),
+        ] {
+            assert!(chain(&error).contains(said), "{}", chain(&error));
+        }
+        assert!(archive.join("link").is_symlink(), "it is as it was");
+    }
+}
+
+#[test]
 fn a_source_that_is_missing_or_no_directory_is_told() {
     let into = tempfile::tempdir().unwrap();
     for source in ["/nonexistent/source", "/etc/passwd"] {
@@ -170,6 +236,7 @@ fn an_archive_is_copied_with_modes_owners_and_times() {
         from,
         &into.path().join("deployment-archive.partial"),
         &archive,
+        &UnpackOptions::default(),
         &AtomicBool::new(false),
     )
     .unwrap();

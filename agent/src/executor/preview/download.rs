@@ -38,8 +38,10 @@ pub(super) async fn obtain(
     let interrupted = Arc::clone(interruption.flag());
     if let Revision::LocalDirectory { location } = &spec.revision {
         let (source, archive) = (location.clone(), directory.archive());
-        let examining =
-            spawn_blocking(move || bundle::examine_directory(&source, &archive, &interrupted));
+        let options = host.unpack.clone();
+        let examining = spawn_blocking(move || {
+            bundle::examine_directory(&source, &archive, &options, &interrupted)
+        });
         let examined = match examining.await {
             Ok(examined) => examined,
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
