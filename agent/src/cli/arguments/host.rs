@@ -74,7 +74,7 @@ pub struct RegisterArguments {
     )]
     pub iam_session_arn: Option<String>,
 
-    /// The session's shared credentials file, whose profile [default] something else renews
+    /// The session's shared credentials file, whose profile `[default]` something else renews
     #[arg(long, value_name = "FILE", requires = "iam_session_arn")]
     pub credentials_file: Option<PathBuf>,
 
