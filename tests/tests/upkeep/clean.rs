@@ -319,10 +319,10 @@ fn one_group_is_chosen_by_name_or_id() {
 }
 
 #[rstest]
-#[case::zero(&["clean", "--keep", "0"], 2)]
-#[case::negative(&["clean", "--keep", "-1"], 2)]
-fn bad_usage(#[case] arguments: &[&str], #[case] exit: i32) {
-    Program::new(&TestHost::new(), arguments)
-        .run()
-        .assert_exit(exit);
+#[case::zero(&["clean", "--keep", "0"], "write a number from 1")]
+#[case::negative(&["clean", "--keep", "-1"], "-1")]
+#[case::limit(&["deployments", "--limit", "x"], "write a number, 0 for all")]
+fn bad_usage(#[case] arguments: &[&str], #[case] said: &str) {
+    let run = Program::new(&TestHost::new(), arguments).run();
+    run.assert_exit(2).assert_says(said);
 }

@@ -119,10 +119,15 @@ pub struct CleanArguments {
     pub group: Option<String>,
 
     /// How many revisions of a group stay [default: max_revisions of the configuration]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = revisions)]
     pub keep: Option<NonZeroU32>,
 
     /// How to show it
     #[arg(long, value_name = "FORMAT", default_value = "human")]
     pub output: Output,
+}
+
+fn revisions(text: &str) -> Result<NonZeroU32, String> {
+    let number = text.parse();
+    number.map_err(|_| format!("write a number from 1 to {}", u32::MAX))
 }

@@ -49,7 +49,7 @@ pub struct ListArguments {
     pub group: Option<String>,
 
     /// Only the newest N; 0 for all [default: 20 for people, all for programs]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     pub limit: Option<usize>,
 
     /// How to show them [default: human on a terminal, otherwise json]
@@ -87,4 +87,9 @@ pub struct LogsArguments {
     /// Go on until the deployment has ended
     #[arg(short = 'f', long)]
     pub follow: bool,
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    let number = text.parse();
+    number.map_err(|_| "write a number, 0 for all".to_owned())
 }
