@@ -298,7 +298,7 @@ fn one_group_is_chosen_by_name_or_id() {
     let wrong = Program::new(host, ["clean", "--group", "nobody"])
         .run()
         .assert_exit(2);
-    wrong.assert_says("name one of these: default-local-deployment-group, group-1 (");
+    wrong.assert_says("name one of these: default-local-deployment-group (LocalFleet), group-1 (");
     let shown = Program::new(
         host,
         [
@@ -316,6 +316,10 @@ fn one_group_is_chosen_by_name_or_id() {
         .run()
         .assert_exit(0);
     assert!(!bundle_of_service.exists() && local_bundle.exists());
+    Program::new(host, ["clean", "--group", "LocalFleet"])
+        .run()
+        .assert_exit(0);
+    assert!(!local_bundle.exists());
 }
 
 #[rstest]

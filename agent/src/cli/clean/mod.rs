@@ -18,7 +18,7 @@ use nix::unistd::geteuid;
 
 use at_work::AtWork;
 use report::Report;
-use survey::{SurveyError, survey};
+use survey::SurveyError;
 use sweep::Swept;
 
 use super::arguments::CleanArguments;
@@ -28,8 +28,9 @@ use super::{Exit, complain};
 use crate::config::{Config, Loaded};
 use crate::daemon::become_configured_user;
 use crate::deployment::DeploymentGroupId;
-use crate::deployment_root::{DeploymentRoot, list_groups};
+use crate::deployment_root::list_groups;
 use crate::error::chain;
+use crate::history::History;
 use crate::install::left_areas;
 
 /// Runs the subcommand.
@@ -60,7 +61,8 @@ fn clean(config: &Config, arguments: &CleanArguments) -> Result<Report, (String,
         .map_err(SurveyError::List)
         .map_err(|error| failed(&error))?;
     if let Some(wanted) = &arguments.group {
-        let chosen = chosen(&root, &ids, &at_work, wanted);
+        let history = History::read(&root).map_err(|error| failed(&error))?;
+        let chosen = chosen(&history, &ids, wanted);
         ids = vec![chosen.map_err(|error| (chain(&error), Exit::Usage))?];
     }
     let logs = match arguments.group {
@@ -85,14 +87,20 @@ fn clean(config: &Config, arguments: &CleanArguments) -> Result<Report, (String,
     Ok(report)
 }
 
-/// The group of that id, or else the one that the service has called so.
+/// The group of `ids` with that id, or else the one that deployments have named so.
 fn chosen(
-    root: &DeploymentRoot,
+    history: &History,
     ids: &[DeploymentGroupId],
-    at_work: &AtWork,
     wanted: &str,
 ) -> Result<DeploymentGroupId, GroupError> {
-    let names = |id| survey(root, id, at_work).map_or_else(|_| Vec::new(), |group| group.names);
+    let names = |id: &DeploymentGroupId| {
+        let deployments = history.deployments.iter();
+        let of_group = deployments.filter(|past| past.group_id.as_ref() == Some(id));
+        let names: Vec<String> = of_group
+            .filter_map(|past| past.group_name.clone())
+            .collect();
+        names
+    };
     let known: KnownGroups = ids.iter().map(|id| (id.clone(), names(id))).collect();
     known.one(wanted)
 }
