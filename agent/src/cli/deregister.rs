@@ -8,6 +8,7 @@ use fs_err as fs;
 use super::arguments::DeregisterArguments;
 use super::configuration::Configuration;
 use super::on_premises_hints::deregistration;
+use super::register::replaced;
 use super::terminal::{say, say_aside};
 use super::{Exit, complain, status};
 use crate::error::chain;
@@ -86,6 +87,14 @@ pub(super) fn main(named: Option<&Path>, arguments: &DeregisterArguments) -> Exi
         )),
         None => say(&format!("Removed {}", path.display())),
     };
+    let replaced = replaced(path);
+    if fs::symlink_metadata(&replaced).is_ok() {
+        say(&format!(
+            "{} is still there, with the identity of before and its secrets; remove it when it is \
+             not wanted back",
+            replaced.display()
+        ));
+    }
     for line in deregistration(identity.as_ref()) {
         say(&line);
     }

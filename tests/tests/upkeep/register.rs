@@ -197,7 +197,7 @@ fn another_identity_is_replaced_only_when_told_and_kept_beside() {
         .assert_exit(0)
         .assert_says(kept.to_str().unwrap());
     assert_eq!(fs_err::read(&kept).unwrap(), before);
-    assert_eq!(mode(kept), 0o600);
+    assert_eq!(mode(kept.clone()), 0o600);
     assert!(fs_err::read_to_string(&file).unwrap().contains(other));
     for content in ["---\n{", "---\nregion: us-east-1\n"] {
         fs_err::write(&file, content).unwrap();
@@ -206,6 +206,10 @@ fn another_identity_is_replaced_only_when_told_and_kept_beside() {
         run(Program::new(&daemon.host, ["deregister"])).assert_exit(1);
         assert!(file.exists());
     }
+    // It holds secrets, and nobody else would tell of it.
+    let gone = run(Program::new(&daemon.host, ["deregister", "--force"])).assert_exit(0);
+    gone.assert_says(kept.to_str().unwrap());
+    assert!(!file.exists() && kept.exists());
 }
 
 #[test]

@@ -108,9 +108,7 @@ impl<'a> Place<'a> {
         if !force {
             return Err(objection);
         }
-        let mut backup = path.as_os_str().to_owned();
-        backup.push(".replaced");
-        place.backup = Some(backup.into());
+        place.backup = Some(replaced(path));
         Ok(place)
     }
 
@@ -156,4 +154,11 @@ impl<'a> Place<'a> {
         }
         Ok(self.backup)
     }
+}
+
+/// Where the file of an identity that was replaced is kept.
+pub(in crate::cli) fn replaced(path: &Path) -> PathBuf {
+    let mut replaced = path.as_os_str().to_owned();
+    replaced.push(".replaced");
+    replaced.into()
 }

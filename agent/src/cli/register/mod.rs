@@ -17,6 +17,7 @@ use super::on_premises_hints::registration;
 use super::terminal::say;
 use super::{Exit, complain};
 use crate::error::chain;
+pub(super) use file::replaced;
 
 /// Runs the subcommand.
 pub(super) fn main(named: Option<&Path>, arguments: &RegisterArguments) -> Exit {
