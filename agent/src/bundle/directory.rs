@@ -30,7 +30,7 @@ use super::unpack::{Places, into_archive};
 use super::unpack_error::{EntryName, UnpackError};
 
 /// Copies the content of the directory `source` into `partial` and puts it in place as
-/// `archive`, like [`super::unpack()`], with the same options. Links are made again with the same
+/// `archive`, as an archive is unpacked, with the same options. Links are made again with the same
 /// target. setuid and setgid bits are cleared with a warning. Blocks; to be called from a thread
 /// that may.
 ///
