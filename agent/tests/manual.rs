@@ -7,26 +7,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use agent::cli::Arguments;
+use agent::cli::{Arguments, LocalTool};
 use clap::{Command, CommandFactory as _};
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
 /// The programs under the names by which people call them.
 fn programs() -> [Command; 2] {
-    let local = Arguments::command();
-    let local = local
-        .find_subcommand("run-bundle")
-        .unwrap()
-        .clone()
-        .name("codedeploy-local")
-        .bin_name("codedeploy-local")
-        .version(env!("CARGO_PKG_VERSION"));
     [
         Arguments::command()
             .name("codedeploy-agent")
             .bin_name("codedeploy-agent"),
-        local,
+        LocalTool::command().bin_name("codedeploy-local"),
     ]
 }
 

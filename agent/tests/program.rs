@@ -74,6 +74,12 @@ fn called_as_codedeploy_local_it_is_run_bundle() {
         let absent = run(&link, &[option, "/nonexistent/file"]);
         assert_eq!(absent.status.code(), Some(78), "{absent:?}");
     }
+    let both = run(
+        &link,
+        &["-c", "/nonexistent/one", "--config", "/nonexistent/other"],
+    );
+    assert_eq!(both.status.code(), Some(2), "{both:?}");
+    assert!(text(&both.stderr).contains("leave one out"), "{both:?}");
 }
 
 #[test]

@@ -76,14 +76,16 @@ pub fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Run(arguments) => run::main(config, &arguments),
         Command::RunBundle(mut arguments) => {
-            name_configuration(&mut arguments.bundle, config);
-            run_bundle::main(&arguments)
+            match name_configuration(&mut arguments.bundle, config) {
+                Ok(()) => run_bundle::main(&arguments),
+                Err(exit) => exit,
+            }
         }
         Command::Rollback(arguments) => rollback::main(config, &arguments),
-        Command::Plan(mut arguments) => {
-            name_configuration(&mut arguments.bundle, config);
-            plan::main(&arguments)
-        }
+        Command::Plan(mut arguments) => match name_configuration(&mut arguments.bundle, config) {
+            Ok(()) => plan::main(&arguments),
+            Err(exit) => exit,
+        },
         Command::Start => start::main(config),
         Command::Stop(arguments) => stop::main(config, &arguments),
         Command::Restart => restart::main(config),
@@ -103,11 +105,17 @@ pub fn main() -> ExitCode {
     terminal::end(exit).into()
 }
 
-/// `--config` where `-c` is not given.
-fn name_configuration(arguments: &mut BundleArguments, config: Option<&Path>) {
-    if arguments.agent_configuration_file.is_none() {
-        arguments.agent_configuration_file = config.map(Path::to_owned);
+/// `--config` where `-c` is not given. Given both, neither is the one that was meant.
+fn name_configuration(arguments: &mut BundleArguments, config: Option<&Path>) -> Result<(), Exit> {
+    match (&arguments.agent_configuration_file, config) {
+        (Some(_), Some(_)) => {
+            let message = "-c and --config both name a configuration file; leave one out";
+            return Err(complain(message, Exit::Usage));
+        }
+        (None, Some(path)) => arguments.agent_configuration_file = Some(path.to_owned()),
+        (_, None) => {}
     }
+    Ok(())
 }
 
 /// Says on standard error why it does not go on.

@@ -23,12 +23,16 @@ _codedeploy__local() {
 
     case "${cmd}" in
         codedeploy__local)
-            opts="-l -t -b -g -d -a -e -c -A -v -h --bundle-location --type --file-exists-behavior --deployment-group --deployment-group-name --application-name --events --agent-configuration-file --appspec-filename --github-token --output --version --help"
+            opts="-l -t -b -g -d -a -e -c -A -v -h --config --bundle-location --type --file-exists-behavior --deployment-group --deployment-group-name --application-name --events --agent-configuration-file --appspec-filename --github-token --output --version --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --bundle-location)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -12,9 +12,9 @@ use crate::deployment::{BundleType, FileExistsBehavior};
 /// `agent plan` have.
 #[derive(Debug, Args)]
 pub struct BundleArguments {
-    /// The bundle: a directory, a file, s3://BUCKET/KEY[?versionId=V&etag=E],
-    /// <https://github.com/OWNER/REPO> or
-    /// <https://api.github.com/repos/OWNER/REPO/{zipball|tarball}/REF>
+    /// The bundle: a directory, a file, `s3://BUCKET/KEY[?versionId=V&etag=E]`,
+    /// `https://github.com/OWNER/REPO` or
+    /// `https://api.github.com/repos/OWNER/REPO/{zipball|tarball}/REF`
     #[arg(short = 'l', long, value_name = "LOCATION", default_value = ".")]
     pub bundle_location: String,
 
@@ -50,7 +50,11 @@ pub struct BundleArguments {
     #[arg(short = 'e', long, value_name = "EVENTS", value_delimiter = ',')]
     pub events: Vec<String>,
 
-    /// The agent's configuration file
+    /// The agent's configuration file. Without it, root takes
+    /// /etc/codedeploy-agent/conf/codedeployagent.yml, else
+    /// /opt/codedeploy-agent/conf/codedeployagent.yml, where there is one; otherwise deployments and
+    /// logs go below $XDG_STATE_HOME/codedeploy-agent, else ~/.local/state/codedeploy-agent (root:
+    /// /var/lib/codedeploy-agent)
     #[arg(short = 'c', long, value_name = "FILE")]
     pub agent_configuration_file: Option<PathBuf>,
 
