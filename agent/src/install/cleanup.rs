@@ -76,12 +76,13 @@ pub(super) struct Records {
     pub(super) exact: Option<Vec<u8>>,
 }
 
-/// Both records of `entries`. `before` is the `-cleanup` that they replace: until the new one is
-/// in its place, the exact record belongs to it too.
-pub(super) fn write(entries: &[Entry<'_>], before: Option<&[u8]>) -> Records {
+/// Both records of the entries that `each` hands out, one after the other: there may be a million,
+/// and a list of them would be as large as the record. `before` is the digest of the `-cleanup`
+/// that they replace: until the new one is in its place, the exact record belongs to it too.
+pub(super) fn write(each: impl Fn(&mut dyn FnMut(Entry<'_>)), before: &str) -> Records {
     let mut cleanup = Vec::new();
     let mut complete = true;
-    for entry in entries {
+    each(&mut |entry| {
         let (prefix, text): (&[u8], _) = match entry {
             Entry::Path(path) => (b"", path),
             Entry::Semanage(spec) => (SEMANAGE, spec),
@@ -93,16 +94,14 @@ pub(super) fn write(entries: &[Entry<'_>], before: Option<&[u8]>) -> Records {
         } else {
             complete = false;
         }
-    }
+    });
     let exact = (!complete).then(|| {
         let mut exact = EXACT_HEADER.to_vec();
         exact.extend(digest(&cleanup).bytes());
-        if let Some(before) = before {
-            exact.push(b' ');
-            exact.extend(digest(before).bytes());
-        }
+        exact.push(b' ');
+        exact.extend(before.bytes());
         exact.push(0);
-        for entry in entries {
+        each(&mut |entry| {
             let (kind, text) = match entry {
                 Entry::Path(path) => (b'p', path),
                 Entry::Semanage(spec) => (b's', spec),
@@ -110,7 +109,7 @@ pub(super) fn write(entries: &[Entry<'_>], before: Option<&[u8]>) -> Records {
             exact.push(kind);
             exact.extend_from_slice(text);
             exact.push(0);
-        }
+        });
         exact
     });
     Records { cleanup, exact }
@@ -135,30 +134,23 @@ pub(super) fn created(plan: &Plan) -> impl Iterator<Item = NodeId> + '_ {
     })
 }
 
-/// The records of old and new together (`with_old`), or of the new alone.
-pub(super) fn of_plan(plan: &Plan, with_old: bool, before: Option<&[u8]>) -> Records {
-    // One buffer of text, cut into entries afterwards: no allocation a file.
-    let mut text = Vec::new();
-    let mut ends = Vec::new();
-    let old = plan.recorded.iter().copied().filter(|_| with_old);
-    let new = created(plan).filter(|id| !(with_old && plan.tree.node(*id).recorded));
-    for id in old.chain(new) {
-        plan.tree.append_path(id, &mut text);
-        ends.push(text.len());
-    }
-    let mut entries = Vec::with_capacity(ends.len());
-    let mut start = 0;
-    for end in ends {
-        entries.push(Entry::Path(text.get(start..end).unwrap_or_default()));
-        start = end;
-    }
-    let old = plan.old_contexts.iter().filter(|_| with_old);
-    let specs: Vec<&[u8]> = old
-        .chain(&plan.new_contexts)
-        .map(|c| c.spec.as_bytes())
-        .collect();
-    entries.extend(specs.into_iter().map(Entry::Semanage));
-    write(&entries, before)
+/// The records of old and new together (`with_old`), or of the new alone; see [`write`].
+pub(super) fn of_plan(plan: &Plan, with_old: bool, before: &str) -> Records {
+    let each = |put: &mut dyn FnMut(Entry<'_>)| {
+        let old = plan.recorded.iter().copied().filter(|_| with_old);
+        let new = created(plan).filter(|id| !(with_old && plan.tree.node(*id).recorded));
+        let mut path = Vec::new();
+        for id in old.chain(new) {
+            path.clear();
+            plan.tree.append_path(id, &mut path);
+            put(Entry::Path(&path));
+        }
+        let old = plan.old_contexts.iter().filter(|_| with_old);
+        for context in old.chain(&plan.new_contexts) {
+            put(Entry::Semanage(context.spec.as_bytes()));
+        }
+    };
+    write(each, before)
 }
 
 #[cfg(test)]
@@ -166,6 +158,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn records(entries: &[Entry<'_>], before: &[u8]) -> Records {
+        write(
+            |put| entries.iter().for_each(|entry| put(*entry)),
+            &digest(before),
+        )
+    }
 
     #[test]
     fn a_last_line_without_newline_is_an_interrupted_write() {
@@ -181,7 +180,7 @@ mod tests {
             Entry::Path(b"/a "),
             Entry::Path(b"/\xff"),
         ];
-        let records = write(&entries, Some(b"old\n"));
+        let records = records(&entries, b"old\n");
         assert_eq!(records.cleanup, b"/a\n");
         let exact = records.exact.as_deref();
         assert_eq!(parse(&records.cleanup, exact), entries);
@@ -193,7 +192,7 @@ mod tests {
     #[test]
     fn ordinary_names_need_no_exact_record() {
         assert!(
-            write(&[Entry::Path("/a b/ü".as_bytes())], None)
+            records(&[Entry::Path("/a b/ü".as_bytes())], b"")
                 .exact
                 .is_none()
         );
@@ -205,7 +204,7 @@ mod tests {
             paths in proptest::collection::vec("/[a \n\r\tü]{1,5}", 0..6)
         ) {
             let entries: Vec<_> = paths.iter().map(|p| Entry::Path(p.as_bytes())).collect();
-            let records = write(&entries, None);
+            let records = records(&entries, b"");
             prop_assert_eq!(parse(&records.cleanup, records.exact.as_deref()), entries);
         }
 

@@ -113,8 +113,8 @@ impl<'p> Commit<'_, 'p> {
             let node = self.plan.tree.node(id);
             let name = self.plan.tree.name(id);
             let directory = directories.number(self, node.parent, place, &mut put)?;
-            let staged = match self.staged.identities.get(&id) {
-                Some(identity) => *identity,
+            let staged = match self.staged.identity(id) {
+                Some(identity) => identity,
                 None => {
                     let staged = place.staged(node.parent)?;
                     descriptors::see(&*staged, name)

@@ -2,7 +2,7 @@
 //!
 //! What a killed Install left is recovered first ([`recover`]). Then a [`plan`] is made, as pure
 //! data, with everything that stands against it. Then: *stage* (complete copies in our own 0700
-//! directories on each destination's mount), *journal* (how each change is undone, on the disk),
+//! directories on each volume), *journal* (how each change is undone, on the disk),
 //! *commit* (renames only, records included, up to one commit record), and what was replaced goes.
 //!
 //! Invariants: nothing is touched before a plan without problems; a path in both revisions is

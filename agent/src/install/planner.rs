@@ -52,12 +52,19 @@ pub fn plan(request: &InstallRequest<'_>) -> Result<Plan, PlanError> {
 /// What could not be read.
 pub(super) fn draft(request: &InstallRequest<'_>) -> Result<Draft, PlanError> {
     let records = request.records;
-    let old = read_if_there(&records.cleanup())?;
-    let exact = read_if_there(&records.exact_cleanup())?;
-    let entries = cleanup::parse(old.as_deref().unwrap_or_default(), exact.as_deref());
-
     let mut survey = Survey::new()?;
-    let recorded = previous::survey(&mut survey, &entries)?;
+    // What the records say is in the tree then: their text, as large as it, is not kept.
+    let (recorded, old_contexts) = {
+        let old = read_if_there(&records.cleanup())?;
+        let exact = read_if_there(&records.exact_cleanup())?;
+        let entries = cleanup::parse(old.as_deref().unwrap_or_default(), exact.as_deref());
+        let specs = entries.iter().filter_map(|entry| match entry {
+            cleanup::Entry::Semanage(spec) => Some(*spec),
+            cleanup::Entry::Path(_) => None,
+        });
+        let contexts = selinux::previous(specs);
+        (previous::survey(&mut survey, &entries)?, contexts)
+    };
     let sources = Sources::new(request.archive).map_err(|error| PlanError::Io {
         action: "open the unpacked revision",
         path: request.archive.to_owned(),
@@ -86,11 +93,6 @@ pub(super) fn draft(request: &InstallRequest<'_>) -> Result<Draft, PlanError> {
     let (rules, permitted) =
         permissions::resolve(request, &mut survey.tree, &sequence, &mut survey.problems);
     let previous::Stale { stale, carried } = previous::stale(&survey);
-    let specs = entries.iter().filter_map(|entry| match entry {
-        cleanup::Entry::Semanage(spec) => Some(*spec),
-        cleanup::Entry::Path(_) => None,
-    });
-    let old_contexts = selinux::previous(specs);
     let mut plan = Plan {
         tree: survey.tree,
         sequence,

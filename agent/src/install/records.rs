@@ -125,13 +125,17 @@ impl StagedRecords {
                 path: files.cleanup(),
             },
         })?;
-        let union = cleanup::of_plan(plan, true, Some(old.as_deref().unwrap_or_default()));
-        let last = cleanup::of_plan(plan, false, Some(&union.cleanup));
-        for version in [old.as_deref(), Some(&union.cleanup), Some(&last.cleanup)] {
-            staged.entries.push(Entry::Version(version_of(version)));
-        }
-        let has_exact = union.exact.is_some() || files.exact_cleanup().exists();
-        for (when, records) in [(When::Before, union), (When::After, last)] {
+        staged
+            .entries
+            .push(Entry::Version(version_of(old.as_deref())));
+        let mut before = cleanup::digest(old.as_deref().unwrap_or_default());
+        drop(old);
+        let mut has_exact = files.exact_cleanup().exists();
+        for when in [When::Before, When::After] {
+            let records = cleanup::of_plan(plan, when == When::Before, &before);
+            before = cleanup::digest(&records.cleanup);
+            staged.entries.push(Entry::Version(before.clone()));
+            has_exact |= records.exact.is_some();
             // The exact record first: it belongs to the old `-cleanup` as well as to the new one.
             match records.exact {
                 Some(exact) => {

@@ -1,7 +1,6 @@
 //! Phase 1: everything new is made complete in the staging areas: content, times, owner, mode,
 //! ACL. No destination has changed when it ends or fails.
 
-use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -39,8 +38,17 @@ const SMALL: usize = 64 * 1024;
 pub(super) struct Staged {
     /// Some extended attributes could not be kept.
     pub(super) lost_attributes: bool,
-    /// Files that get a name of their own, as far as their identity is known already.
-    pub(super) identities: HashMap<NodeId, Identity>,
+    /// Files that get a name of their own, as far as their identity is known already; sorted.
+    identities: Vec<(NodeId, Identity)>,
+}
+
+impl Staged {
+    /// Which file was staged for a node, where that is known already.
+    pub(super) fn identity(&self, id: NodeId) -> Option<Identity> {
+        let found = self.identities.binary_search_by_key(&id, |(id, _)| *id);
+        let (_, identity) = self.identities.get(found.ok()?)?;
+        Some(*identity)
+    }
 }
 
 /// Stages everything that the plan brings and that is not there already.
@@ -88,15 +96,18 @@ pub(super) fn stage(
         })();
         done.map_err(|failure| failure.at(plan, *id))?;
     }
-    let mut staged = Staged {
-        lost_attributes: false,
-        identities: HashMap::new(),
-    };
+    let mut identities = Vec::new();
+    identities.reserve_exact(stagers.iter().map(|stager| stager.identities.len()).sum());
+    let mut lost_attributes = false;
     for stager in stagers {
-        staged.lost_attributes |= stager.lost_attributes;
-        staged.identities.extend(stager.identities);
+        lost_attributes |= stager.lost_attributes;
+        identities.extend(stager.identities);
     }
-    Ok(staged)
+    identities.sort_unstable_by_key(|(id, _)| *id);
+    Ok(Staged {
+        lost_attributes,
+        identities,
+    })
 }
 
 fn make_directories(plan: &Plan, areas: &Areas<'_>, watch: &Watch<'_>) -> Result<(), StepError> {
