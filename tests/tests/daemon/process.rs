@@ -3,7 +3,7 @@
 use std::process::Output;
 
 use integration_tests::fakes::command_service::{DeploymentEnd, Ending, Operation};
-use integration_tests::{DaemonHost, agent_command, eventually, running_as_root};
+use integration_tests::{DaemonHost, agent, agent_command, eventually, running_as_root};
 use nix::sys::signal::Signal;
 use rstest::rstest;
 
