@@ -30,6 +30,12 @@ struct Source {
     lines: Lines,
 }
 
+/// A warning as the logs have it: on one line.
+#[must_use]
+pub fn log_entry(warning: &str) -> String {
+    warning.replace('\n', " ")
+}
+
 /// The output of one script.
 #[derive(Debug)]
 pub(crate) struct Capture {
@@ -180,7 +186,7 @@ impl Capture {
     pub(crate) fn warn(&mut self, text: &str) {
         self.sinks
             .logs
-            .entry(&[b"[warning]", text.replace('\n', " ").as_bytes()]);
+            .entry(&[b"[warning]", log_entry(text).as_bytes()]);
         self.sinks.logs.write();
     }
 

@@ -67,6 +67,7 @@ mod sweep;
 mod sys;
 mod tail;
 
+pub use capture::log_entry;
 pub use foresight::{Foresight, Place, foresee};
 pub use format::{FORMAT_VERSION, FormatError};
 pub use launch::{

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// 0
     Success,
+    /// 0: the deployment succeeded, whatever became of what was said about it.
+    Deployed,
     /// 1: the deployment, or what else was asked for, failed.
     Failed,
     /// 2: the command line, or what it names, cannot be used.
@@ -30,7 +32,7 @@ impl Exit {
     /// The exit status.
     pub(super) fn number(self) -> u8 {
         match self {
-            Self::Success => 0,
+            Self::Success | Self::Deployed => 0,
             Self::Failed => 1,
             Self::Usage => 2,
             Self::NotRunning | Self::WouldFail => 3,

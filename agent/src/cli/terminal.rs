@@ -3,8 +3,8 @@
 //!
 //! The rule for all subcommands: whoever closes standard output early has seen enough, and nothing
 //! comes of it. When it cannot be written for another reason (a full disk), what was begun is brought
-//! to its end; then standard error says so, and a success ends as a failure. What standard error does
-//! not take is lost: there is nobody left to tell.
+//! to its end; then standard error says so, and a success ends as a failure, except that of a deployment:
+//! its status is acted upon. What standard error does not take is lost: there is nobody left to tell.
 
 use std::io::{self, IsTerminal as _, Write as _, stderr, stdout};
 use std::sync::OnceLock;

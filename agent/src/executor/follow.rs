@@ -20,6 +20,8 @@ const LAST_PIECES: usize = 2 * 64 * 1024 * 1024 / PIECE;
 pub(super) struct LogFollower {
     log: FileFollower,
     unfinished: Vec<u8>,
+    /// The runner's own warnings that were passed on.
+    warnings: Vec<String>,
 }
 
 impl LogFollower {
@@ -28,6 +30,7 @@ impl LogFollower {
         Self {
             log: FileFollower::at_the_end_of(path),
             unfinished: Vec::new(),
+            warnings: Vec::new(),
         }
     }
 
@@ -35,17 +38,26 @@ impl LogFollower {
     /// more. A script can write faster than anybody reads: whoever waits for other things as well
     /// looks at them between two pieces.
     pub(super) fn pass_on(&mut self, progress: &mut dyn FnMut(Progress)) -> bool {
-        let Self { log, unfinished } = self;
+        let Self {
+            log,
+            unfinished,
+            warnings,
+        } = self;
         log.read_piece(&mut |mut new| {
             while let Some(end) = new.iter().position(|byte| *byte == b'\n') {
                 unfinished.extend_from_slice(&new[..end]);
-                pass_on_entry(unfinished, progress);
+                pass_on_entry(unfinished, warnings, progress);
                 unfinished.clear();
                 new = &new[end + 1..];
             }
             let room = LONGEST_LINE.saturating_sub(unfinished.len());
             unfinished.extend_from_slice(&new[..new.len().min(room)]);
         })
+    }
+
+    /// Whether a warning of the runner was passed on already, when its log had it.
+    pub(super) fn has_told(&self, warning: &str) -> bool {
+        self.warnings.contains(&hooks_runner::log_entry(warning))
     }
 
     /// Passes on what is left when the script has ended, as far as it goes: something that it left
@@ -60,10 +72,15 @@ impl LogFollower {
     }
 }
 
-fn pass_on_entry(line: &[u8], progress: &mut dyn FnMut(Progress)) {
+fn pass_on_entry(line: &[u8], warnings: &mut Vec<String>, progress: &mut dyn FnMut(Progress)) {
     let Some(entry) = line.get(STAMP..) else {
         return;
     };
+    if let Some(text) = entry.strip_prefix(b"[warning]") {
+        let text = String::from_utf8_lossy(text).into_owned();
+        warnings.push(text.clone());
+        progress(Progress::Warning(text));
+    }
     for (mark, stream) in [("[stdout]", Stream::Stdout), ("[stderr]", Stream::Stderr)] {
         if let Some(text) = entry.strip_prefix(mark.as_bytes()) {
             progress(Progress::Output {
@@ -116,6 +133,22 @@ mod tests {
         assert_eq!(new_lines(&mut follower), ["one"]);
         append(&path, "01-01 00:00:00 [stderr]two\n");
         assert_eq!(new_lines(&mut follower), ["two"]);
+    }
+
+    #[test]
+    fn a_warning_is_passed_on_when_it_is_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("scripts.log");
+        let mut follower = LogFollower::at_the_end_of(&path);
+        append(
+            &path,
+            "2026-01-01 00:00:00 [warning]its output is held open\n",
+        );
+        let mut told = Vec::new();
+        while follower.pass_on(&mut |progress| told.push(format!("{progress:?}"))) {}
+        assert_eq!(told, [r#"Warning("its output is held open")"#]);
+        assert!(follower.has_told("its output\nis held open"));
+        assert!(!follower.has_told("something else"));
     }
 
     #[test]

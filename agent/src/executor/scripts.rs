@@ -298,7 +298,11 @@ impl Executor<'_> {
             follower.pass_on_rest(progress).await;
         }
         match outcome {
-            Ok(outcome) => outcome,
+            Ok(outcome) => outcome.map(|mut outcome| {
+                let told = |text: &str| follower.as_ref().is_some_and(|log| log.has_told(text));
+                outcome.warnings.retain(|warning| !told(warning));
+                outcome
+            }),
             Err(panic) => std::panic::resume_unwind(panic.into_panic()),
         }
     }

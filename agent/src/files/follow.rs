@@ -12,6 +12,9 @@ use nix::fcntl::OFlag;
 /// The most that is read at once, in bytes.
 pub(crate) const PIECE: usize = 64 * 1024;
 
+/// More rotated files than a log has.
+const MOST_ROTATED: u32 = 32;
+
 /// Opens `path` to read, when it is a regular file and no link.
 ///
 /// # Errors
@@ -80,8 +83,31 @@ impl FileFollower {
         if self.read_some(take) {
             return true;
         }
-        self.file = open_regular(&self.path).ok();
+        self.file = self.next_file();
         self.file.is_some()
+    }
+
+    /// The file that was begun after ours: a fast writer may have begun several meanwhile, which
+    /// lie beside the newest as `.0`, `.1` and so on, the older the higher.
+    fn next_file(&self) -> Option<File> {
+        let own = self.file.as_ref().and_then(|file| file.metadata().ok());
+        let mut next = self.path.clone();
+        for number in 0..MOST_ROTATED {
+            let mut rotated = self.path.clone().into_os_string();
+            rotated.push(format!(".{number}"));
+            let rotated = PathBuf::from(rotated);
+            let Ok(found) = fs::symlink_metadata(&rotated) else {
+                break;
+            };
+            let is_own = own
+                .as_ref()
+                .is_none_or(|own| (own.dev(), own.ino()) == (found.dev(), found.ino()));
+            if is_own {
+                break;
+            }
+            next = rotated;
+        }
+        open_regular(&next).ok()
     }
 
     fn is_stale(&self) -> bool {
@@ -125,5 +151,28 @@ mod tests {
         let mut lengths = Vec::new();
         while follower.read_piece(&mut |piece| lengths.push(piece.len())) {}
         assert_eq!(lengths, [PIECE, PIECE, 1, 1]);
+    }
+
+    #[test]
+    fn files_that_were_begun_and_rotated_meanwhile_are_read_in_their_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let rotated = |number: u32| directory.path().join(format!("log.{number}"));
+        fs::write(rotated(0), "before ").unwrap();
+        let mut follower = FileFollower::from_the_beginning_of(&path);
+        let mut read = String::new();
+        let mut look = |follower: &mut FileFollower| {
+            while follower.read_piece(&mut |new| read.push_str(&String::from_utf8_lossy(new))) {}
+        };
+        // Only what is written from now on.
+        fs::write(&path, "one ").unwrap();
+        look(&mut follower);
+        for (number, text) in [(0, "four "), (1, "three "), (2, "two ")] {
+            fs::write(rotated(number), text).unwrap();
+        }
+        fs::rename(&path, rotated(3)).unwrap();
+        fs::write(&path, "five").unwrap();
+        look(&mut follower);
+        assert_eq!(read, "one two three four five");
     }
 }

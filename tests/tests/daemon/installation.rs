@@ -114,7 +114,7 @@ fn a_failing_start_tells_the_reason_and_the_line_of_the_log() {
 #[test]
 fn a_log_that_cannot_be_opened_is_told() {
     let daemon = DaemonHost::default();
-    fs_err::write(daemon.host.path("log"), "a file").unwrap();
+    fs_err::create_dir_all(daemon.host.path("log/codedeploy-agent.log")).unwrap();
     let output = run(&agent(), &daemon, "start", &[]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(said(&output).contains("correct log_dir"), "{output:?}");

@@ -65,7 +65,7 @@ async fn deploy(prepared: Prepared, output: Output) -> Exit {
     };
     // On the heap: the compiler does not follow futures that are nested any deeper.
     match Box::pin(deployment.run(display.as_mut())).await {
-        Ending::Succeeded => Exit::Success,
+        Ending::Succeeded => Exit::Deployed,
         Ending::Failed => Exit::Failed,
         Ending::Cancelled => Exit::Signal(interrupt.signal()),
     }
