@@ -327,9 +327,8 @@ fn recover_installs(host: &Host) {
             for (group, recovered) in groups {
                 match recovered {
                     Ok(recovered) => {
-                        tracing::warn!(%group, "{}", recovered.describe());
-                        for warning in recovered.warnings {
-                            tracing::warn!(%group, "{warning}");
+                        for told in recovered.told() {
+                            tracing::warn!(%group, "{told}");
                         }
                     }
                     Err(error) => tracing::error!(%group, "{}", chain(&error)),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use fs_err as fs;
 use hooks_runner::RunState;
-use tokio::task::spawn_blocking;
 
+use super::blocking::blocking;
 use super::{Host, Progress};
 use crate::deployment::DeploymentId;
 use crate::error::chain;
@@ -52,24 +52,23 @@ async fn wait(run_directory: PathBuf, progress: &mut (dyn FnMut(Progress) + Send
         run_directory.display()
     )));
     let running = run_directory.clone();
-    let waited = spawn_blocking(move || match hooks_runner::adopt(&running)? {
+    let waited = blocking(move || match hooks_runner::adopt(&running)? {
         Some(running) => running.wait().map(drop),
         None => Ok(()),
     });
     match waited.await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
+        Ok(()) => {}
+        Err(error) => {
             progress(Progress::Warning(chain(&error)));
             sweep(run_directory, progress).await;
         }
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }
 
 /// Ends what is left of the script of a run directory, whose runner is gone.
 pub(super) async fn sweep(run_directory: PathBuf, progress: &mut (dyn FnMut(Progress) + Send)) {
-    match spawn_blocking(move || hooks_runner::sweep(&run_directory)).await {
-        Ok(Ok(swept)) => {
+    match blocking(move || hooks_runner::sweep(&run_directory)).await {
+        Ok(swept) => {
             for process in swept.ended {
                 progress(Progress::Note(format!(
                     "left by a script, and ended: {process}"
@@ -84,10 +83,9 @@ pub(super) async fn sweep(run_directory: PathBuf, progress: &mut (dyn FnMut(Prog
                 progress(Progress::Warning(complaint));
             }
         }
-        Ok(Err(error)) => progress(Progress::Warning(format!(
+        Err(error) => progress(Progress::Warning(format!(
             "what is left of a script cannot be ended: {}",
             chain(&error)
         ))),
-        Err(panic) => std::panic::resume_unwind(panic.into_panic()),
     }
 }

@@ -28,10 +28,7 @@ impl Executor<'_> {
         match recovered.await {
             Ok(None) => {}
             Ok(Some(recovered)) => {
-                progress(Progress::Warning(recovered.describe().to_owned()));
-                for warning in recovered.warnings {
-                    progress(Progress::Warning(warning));
-                }
+                recovered.told().map(Progress::Warning).for_each(progress);
             }
             Err(error) => progress(Progress::Warning(chain(&error))),
         }

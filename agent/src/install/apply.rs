@@ -133,8 +133,7 @@ pub(super) fn install_watched(
     // Before planning: what was left over is part of what is there.
     let recovered = recover::recover_watched(request.records, &request.options.selinux, watch)?;
     if let Some(recovered) = recovered {
-        warnings.push(recovered.describe().to_owned());
-        warnings.extend(recovered.warnings);
+        warnings.extend(recovered.told());
     }
     let working = request.records.installing();
     let mut plans = 0;

@@ -41,9 +41,13 @@ pub enum Outcome {
 }
 
 impl Recovered {
+    /// What is to be told of it: what happened, then the warnings.
+    pub fn told(self) -> impl Iterator<Item = String> {
+        std::iter::once(self.describe().to_owned()).chain(self.warnings)
+    }
+
     /// What happened, in a sentence.
-    #[must_use]
-    pub fn describe(&self) -> &'static str {
+    fn describe(&self) -> &'static str {
         match self.outcome {
             Outcome::NotBegun => "an earlier Install was killed before it had changed anything",
             Outcome::RolledBack => {

@@ -366,13 +366,12 @@ fn patient(server: &ObjectServer) -> SourceSettings {
     settings
 }
 
-#[tokio::test]
-async fn an_interrupted_download_is_gone_on_with() {
-    let object = plain(bytes(64 * MIB, 14));
+/// Downloads 64 MiB into `place` from a server that answers as `answer` says, and is interrupted.
+async fn be_interrupted(place: &Place, answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) {
     let interrupted = Arc::new(AtomicBool::new(false));
-    let (served, stop) = (object.clone(), Arc::clone(&interrupted));
+    let stop = Arc::clone(&interrupted);
     let server = ObjectServer::behaving(Pace::default(), move |request| {
-        let mut reply = answer(&served, request);
+        let mut reply = answer(request);
         // The first parts arrive whole; the later ones never do.
         if request
             .range
@@ -384,12 +383,19 @@ async fn an_interrupted_download_is_gone_on_with() {
         }
         reply
     });
-    let place = Place::new();
     let bundle = place.bundle();
     let sources = Sources::new(patient(&server));
     let revision = revision("key", None, None);
     let result = super::fetch_until(&sources, &revision, &bundle, &interrupted);
     assert!(matches!(result.await, Err(FetchError::Interrupted)));
+}
+
+#[tokio::test]
+async fn an_interrupted_download_is_gone_on_with() {
+    let object = plain(bytes(64 * MIB, 14));
+    let place = Place::new();
+    let served = object.clone();
+    be_interrupted(&place, move |request| answer(&served, request)).await;
     let mut left = names(place.directory.path());
     left.sort();
     assert_eq!(left, ["bundle.tar.partial", "bundle.tar.parts"]);
@@ -410,26 +416,12 @@ async fn an_interrupted_download_from_another_region_is_gone_on_with(
     #[case] most: usize,
 ) {
     let object = plain(bytes(64 * MIB, 19));
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let (served, stop) = (object.clone(), Arc::clone(&interrupted));
-    let server = ObjectServer::behaving(Pace::default(), move |request| {
-        let mut reply = answer_in("ap-south-1", &served, request);
-        if request
-            .range
-            .as_ref()
-            .is_some_and(|range| range.start >= 40 * MIB)
-        {
-            stop.store(true, Ordering::SeqCst);
-            reply.cut_after = Some(MIB);
-        }
-        reply
-    });
     let place = Place::new();
-    let bundle = place.bundle();
-    let sources = Sources::new(patient(&server));
-    let asked_for = revision("key", None, None);
-    let result = super::fetch_until(&sources, &asked_for, &bundle, &interrupted);
-    assert!(matches!(result.await, Err(FetchError::Interrupted)));
+    let served = object.clone();
+    be_interrupted(&place, move |request| {
+        answer_in("ap-south-1", &served, request)
+    })
+    .await;
     let served = object.clone();
     let server = ObjectServer::behaving(Pace::default(), move |request| {
         answer_in(region, &served, request)

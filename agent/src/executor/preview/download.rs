@@ -7,13 +7,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio::task::spawn_blocking;
-
 use super::{PreviewError, Workspace, WorkspaceError};
 use crate::bundle::{self, BringError, Destination, FetchError, UnpackError, Unpacked};
 use crate::deployment::{DeploymentSpec, Revision};
 use crate::deployment_root::{DeploymentDirectory, Surplus, read_pointer, surplus};
 use crate::error::chain;
+use crate::executor::blocking::blocking;
 use crate::executor::directories::nearest;
 use crate::executor::{Host, Interruption};
 use crate::files::umask;
@@ -39,14 +38,9 @@ pub(super) async fn obtain(
     if let Revision::LocalDirectory { location } = &spec.revision {
         let (source, archive) = (location.clone(), directory.archive());
         let options = host.unpack.clone();
-        let examining = spawn_blocking(move || {
-            bundle::examine_directory(&source, &archive, &options, &interrupted)
-        });
-        let examined = match examining.await {
-            Ok(examined) => examined,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        };
-        return match examined {
+        let examining =
+            blocking(move || bundle::examine_directory(&source, &archive, &options, &interrupted));
+        return match examining.await {
             Ok(unpacked) => Ok(Ok(Obtained {
                 archive: location.clone(),
                 form: SourceForm::ToBeCopied { umask: umask() },

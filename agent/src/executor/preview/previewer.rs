@@ -2,14 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use tokio::task::spawn_blocking;
-
 use super::download::{self, Obtained};
 use super::{DownloadPreview, EventPreview, EventWork, Preview, PreviewError, Reason, Workspace};
 use crate::appspec::{AppSpec, Parsed};
 use crate::deployment::DeploymentSpec;
 use crate::deployment_root::DeploymentDirectory;
 use crate::error::chain;
+use crate::executor::blocking::blocking;
 use crate::executor::{Host, Interruption, read_appspec};
 use crate::files::Lock;
 use crate::install::{self, InstallRequest, PlanError, Room, SourceForm};
@@ -209,7 +208,7 @@ impl Previewer<'_> {
         let device = root_room
             .and_then(|download| download.room.as_ref())
             .map_or(0, |room| room.device);
-        let looking = spawn_blocking(move || {
+        let looking = blocking(move || {
             let request = InstallRequest {
                 archive: &revision.archive,
                 form: revision.form,
@@ -225,10 +224,7 @@ impl Previewer<'_> {
             let preview = install::preview(&request, device, reserved);
             (preview, revision)
         });
-        let (found, revision) = match looking.await {
-            Ok(found) => found,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-        };
+        let (found, revision) = looking.await;
         self.revision = Some(revision);
         match found {
             Ok(mut found) => {
